@@ -1,0 +1,1 @@
+"""Vignette: user profiles and profile pictures, one core behind three wire formats."""
