@@ -1,0 +1,34 @@
+"""Pictures: set, replace or remove a user's profile picture."""
+
+from vignette import pictures
+from vignette.access import require_key, require_user
+from vignette.http import Api, Request, Response
+from vignette.native import requests, responses
+from vignette.native.problems import problem
+
+
+def update(request: Request) -> Response:
+    """`PATCH /shared/users/{user_id}/profile-picture`."""
+    require_key(request.caller)
+    return _update(request, request.path("user_id"))
+
+
+def update_me(request: Request) -> Response:
+    """`PATCH /users/me/profile-picture`."""
+    return _update(request, require_user(request.caller))
+
+
+def _update(request: Request, user_id: str) -> Response:
+    upload_id = requests.new_picture(request)
+    if upload_id is None:
+        return Response(200, responses.user(pictures.remove_picture(user_id)))
+    return Response(200, responses.user(pictures.set_picture(user_id, upload_id)))
+
+
+handler = Api(
+    {
+        "PATCH /api/v1/shared/users/{user_id}/profile-picture": update,
+        "PATCH /api/v1/users/me/profile-picture": update_me,
+    },
+    problem,
+)

@@ -1,0 +1,64 @@
+"""Profiles: create, read, update and delete users."""
+
+from vignette import users
+from vignette.access import require_key, require_user
+from vignette.http import Api, Request, Response
+from vignette.native import responses
+from vignette.native.problems import problem
+
+
+def create(request: Request) -> Response:
+    """`POST /shared/users`."""
+    from vignette.native import requests  # reading needs no validation
+
+    require_key(request.caller)
+    return Response(201, responses.user(users.create(requests.new_user(request))))
+
+
+def read(request: Request) -> Response:
+    """`GET /shared/users/{user_id}`."""
+    require_key(request.caller)
+    return Response(200, responses.user(users.get(request.path("user_id"))))
+
+
+def read_me(request: Request) -> Response:
+    """`GET /users/me`."""
+    return Response(200, responses.user(users.get(require_user(request.caller))))
+
+
+def update(request: Request) -> Response:
+    """`PATCH /shared/users/{user_id}`."""
+    require_key(request.caller)
+    return _update(request, request.path("user_id"))
+
+
+def update_me(request: Request) -> Response:
+    """`PATCH /users/me`."""
+    return _update(request, require_user(request.caller))
+
+
+def delete(request: Request) -> Response:
+    """`DELETE /shared/users/{user_id}`."""
+    require_key(request.caller)
+    users.delete(request.path("user_id"))
+    return Response(204)
+
+
+def _update(request: Request, user_id: str) -> Response:
+    from vignette.native import requests
+
+    changes = requests.profile_changes(request)
+    return Response(200, responses.user(users.update(user_id, changes)))
+
+
+handler = Api(
+    {
+        "POST /api/v1/shared/users": create,
+        "GET /api/v1/shared/users/{user_id}": read,
+        "PATCH /api/v1/shared/users/{user_id}": update,
+        "DELETE /api/v1/shared/users/{user_id}": delete,
+        "GET /api/v1/users/me": read_me,
+        "PATCH /api/v1/users/me": update_me,
+    },
+    problem,
+)

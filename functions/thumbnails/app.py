@@ -1,0 +1,23 @@
+"""Thumbnails: turn what was uploaded into renditions."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from vignette import renditions
+from vignette.ids import upload_of_original
+from vignette.telemetry import count, logger, metrics
+
+
+def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
+    """Answer an `ObjectCreated` notification of S3, which encodes keys like a form."""
+    logger.append_keys(function_request_id=context.aws_request_id)
+    for record in event["Records"]:
+        upload_id = upload_of_original(unquote_plus(record["s3"]["object"]["key"]))
+        if upload_id is None:
+            logger.warning("an object that belongs to no upload")
+            continue
+        outcome = renditions.make(upload_id)
+        logger.info("photo processed", upload_id=upload_id, outcome=outcome)
+        count(f"Uploads{outcome.capitalize()}")
+    metrics.flush_metrics()

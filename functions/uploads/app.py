@@ -1,0 +1,39 @@
+"""Uploads: issue presigned forms, report what became of them, delete them."""
+
+from vignette import uploads
+from vignette.http import Api, Request, Response
+from vignette.native import responses
+from vignette.native.problems import problem
+
+
+def create(request: Request) -> Response:
+    """`POST /uploads`."""
+    from vignette.native import requests  # reading and deleting need no validation
+
+    user_id, wanted = requests.new_upload(request)
+    ticket = uploads.create(
+        user_id, kind=wanted.kind, scope=wanted.scope, content_type=wanted.content_type
+    )
+    return Response(201, responses.ticket(ticket))
+
+
+def read(request: Request) -> Response:
+    """`GET /uploads/{upload_id}`."""
+    owner = request.caller.user_id
+    return Response(200, responses.upload(uploads.get(request.path("upload_id"), owner=owner)))
+
+
+def delete(request: Request) -> Response:
+    """`DELETE /uploads/{upload_id}`."""
+    uploads.delete(request.path("upload_id"), owner=request.caller.user_id)
+    return Response(204)
+
+
+handler = Api(
+    {
+        "POST /api/v1/uploads": create,
+        "GET /api/v1/uploads/{upload_id}": read,
+        "DELETE /api/v1/uploads/{upload_id}": delete,
+    },
+    problem,
+)

@@ -1,0 +1,1 @@
+"""The AWS services behind the domain; nothing else imports boto3."""

@@ -1,0 +1,306 @@
+"""DynamoDB: consistent reads, conditional writes and transactions on plain dictionaries."""
+
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from vignette.adapters.aws import aws_errors, client
+from vignette.errors import Unavailable
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+__all__ = [
+    "MAX_TRANSACTION_ACTIONS",
+    "Attr",
+    "Check",
+    "ConditionBase",
+    "ConditionFailed",
+    "Delete",
+    "Item",
+    "Key",
+    "Put",
+    "Update",
+    "get",
+    "get_many",
+    "query",
+    "transact",
+    "write",
+]
+
+type Item = dict[str, Any]
+
+# Limit of AWS: actions in one TransactWriteItems.
+MAX_TRANSACTION_ACTIONS = 100
+_CONFLICT_ATTEMPTS = 5
+_BATCH_ATTEMPTS = 5
+
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class ConditionFailed(Exception):
+    """The condition of one or more actions did not hold, so nothing was written.
+
+    `failed` are the positions of those actions; `item` is what a single action found instead.
+    """
+
+    def __init__(self, failed: Sequence[int], item: Item | None = None) -> None:
+        super().__init__(f"conditions {list(failed)} did not hold")
+        self.failed = frozenset(failed)
+        self.item = item
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a whole item."""
+
+    table: str
+    item: Item
+    condition: ConditionBase | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The action in DynamoDB's terms."""
+        return {
+            "TableName": self.table,
+            "Item": _to_wire(self.item),
+            **_expressions(self.condition),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Set, add to and remove attributes of an item; None as a value removes the attribute."""
+
+    table: str
+    key: Item
+    values: Mapping[str, Any]
+    add: Mapping[str, int] = field(default_factory=dict)
+    condition: ConditionBase | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The action in DynamoDB's terms."""
+        names: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        clauses: dict[str, list[str]] = {"SET": [], "REMOVE": [], "ADD": []}
+        for position, (name, value) in enumerate([*self.values.items(), *self.add.items()]):
+            names[f"#u{position}"] = name
+            if value is None:
+                clauses["REMOVE"].append(f"#u{position}")
+                continue
+            values[f":u{position}"] = value
+            if name in self.add:
+                clauses["ADD"].append(f"#u{position} :u{position}")
+            else:
+                clauses["SET"].append(f"#u{position} = :u{position}")
+        return {
+            "TableName": self.table,
+            "Key": _to_wire(self.key),
+            "UpdateExpression": " ".join(
+                f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts
+            ),
+            **_expressions(self.condition, names, values),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete an item."""
+
+    table: str
+    key: Item
+    condition: ConditionBase | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """The action in DynamoDB's terms."""
+        return {
+            "TableName": self.table,
+            "Key": _to_wire(self.key),
+            **_expressions(self.condition),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Write nothing, but let the transaction fail where the condition does not hold."""
+
+    table: str
+    key: Item
+    condition: ConditionBase
+
+    def parameters(self) -> dict[str, Any]:
+        """The action in DynamoDB's terms."""
+        return {
+            "TableName": self.table,
+            "Key": _to_wire(self.key),
+            **_expressions(self.condition),
+        }
+
+
+type Action = Put | Update | Delete | Check
+
+
+def get(table: str, key: Item) -> Item | None:
+    """Read one item, consistently. Raises `Unavailable`."""
+    with aws_errors():
+        answer = _client().get_item(TableName=table, Key=_to_wire(key), ConsistentRead=True)
+    return _from_wire(answer["Item"]) if "Item" in answer else None
+
+
+def get_many(keys: Sequence[tuple[str, Item]]) -> list[Item | None]:
+    """Read up to 100 items of one or more tables consistently, in the order of `keys`.
+
+    Raises `Unavailable` where DynamoDB keeps returning keys unprocessed.
+    """
+    wanted: dict[str, Any] = {}
+    for table, key in keys:
+        request = wanted.setdefault(table, {"Keys": [], "ConsistentRead": True})
+        wire_key = _to_wire(key)
+        if wire_key not in request["Keys"]:
+            request["Keys"].append(wire_key)
+    found: list[tuple[str, Item]] = []
+    for attempt in range(_BATCH_ATTEMPTS):
+        if not wanted:
+            break
+        if attempt:
+            _back_off(attempt)
+        with aws_errors():
+            answer = _client().batch_get_item(RequestItems=wanted)
+        for table, items in answer["Responses"].items():
+            found.extend((table, _from_wire(item)) for item in items)
+        wanted = answer.get("UnprocessedKeys", {})
+    else:
+        if wanted:
+            raise Unavailable("The table is busy.")
+    return [
+        next(
+            (item for at, item in found if at == table and key.items() <= item.items()),
+            None,
+        )
+        for table, key in keys
+    ]
+
+
+def query(
+    table: str, index: str, condition: ConditionBase, *, limit: int | None = None
+) -> Iterable[Item]:
+    """The items of an index that match a key condition, page by page. Raises `Unavailable`."""
+    request: dict[str, Any] = {
+        "TableName": table,
+        "IndexName": index,
+        **_expressions(condition, clause="KeyConditionExpression"),
+    }
+    if limit is not None:
+        request["Limit"] = limit
+    while True:
+        with aws_errors():
+            answer = _client().query(**request)
+        yield from map(_from_wire, answer["Items"])
+        if "LastEvaluatedKey" not in answer or limit is not None:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def write(action: Put | Update | Delete) -> Item | None:
+    """Do one conditional write; an update answers with the item as it is afterwards.
+
+    Raises `ConditionFailed`, with the item that was found instead, and `Unavailable`.
+    """
+    request = action.parameters()
+    request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    try:
+        with aws_errors():
+            match action:
+                case Put():
+                    _client().put_item(**request)
+                case Delete():
+                    _client().delete_item(**request)
+                case Update():
+                    answer = _client().update_item(**request, ReturnValues="ALL_NEW")
+                    return _from_wire(answer["Attributes"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        found: Any = error.response.get("Item")
+        raise ConditionFailed([0], _from_wire(found) if found else None) from None
+    return None
+
+
+def transact(actions: Sequence[Action]) -> None:
+    """Do all of the actions or none.
+
+    botocore sends a ClientRequestToken, so that its own retries cannot apply them twice.
+    Raises `ConditionFailed`, and `Unavailable` where other transactions keep touching the
+    same items.
+    """
+    items = [{type(action).__name__: action.parameters()} for action in actions]
+    for item in items:
+        if "Check" in item:
+            item["ConditionCheck"] = item.pop("Check")
+    for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
+        try:
+            with aws_errors():
+                _client().transact_write_items(TransactItems=items)  # type: ignore[arg-type]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            reasons = [
+                reason.get("Code", "None")
+                for reason in error.response.get("CancellationReasons", [])
+            ]
+            failed = [at for at, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
+            if failed:
+                raise ConditionFailed(failed) from None
+            if "ValidationError" in reasons:
+                raise
+            if attempt == _CONFLICT_ATTEMPTS:
+                raise Unavailable("The table is busy.") from error
+            _back_off(attempt)
+        else:
+            return
+
+
+def _client() -> "DynamoDBClient":
+    dynamodb: DynamoDBClient = client("dynamodb")
+    return dynamodb
+
+
+def _back_off(attempt: int) -> None:
+    time.sleep(random.uniform(0, 0.025 * 2**attempt))  # noqa: S311  (full jitter, not a secret)
+
+
+def _expressions(
+    condition: ConditionBase | None,
+    names: dict[str, str] | None = None,
+    values: dict[str, Any] | None = None,
+    clause: str = "ConditionExpression",
+) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    names = dict(names or {})
+    values = dict(values or {})
+    if condition is not None:
+        built = ConditionExpressionBuilder().build_expression(
+            condition, is_key_condition=clause == "KeyConditionExpression"
+        )
+        parameters[clause] = built.condition_expression
+        names |= built.attribute_name_placeholders
+        values |= built.attribute_value_placeholders
+    if names:
+        parameters["ExpressionAttributeNames"] = names
+    if values:
+        parameters["ExpressionAttributeValues"] = _to_wire(values)
+    return parameters
+
+
+def _to_wire(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _serialize(value) for name, value in item.items() if value is not None}
+
+
+def _from_wire(item: Mapping[str, Any]) -> Item:
+    return {name: _deserialize(value) for name, value in item.items()}

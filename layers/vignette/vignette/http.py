@@ -1,0 +1,125 @@
+"""Requests and responses of the HTTP API, which has chosen the route before it calls us."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from vignette.access import Caller, authenticate
+from vignette.errors import Malformed, TooLarge, VignetteError
+from vignette.telemetry import count, logger, metrics
+
+
+class Request:
+    """One request, read from an event of API Gateway (HTTP API, payload format 2.0)."""
+
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._event = event
+
+    @property
+    def id(self) -> str:
+        """The request id that API Gateway gave."""
+        return str(self._event["requestContext"]["requestId"])
+
+    @property
+    def route(self) -> str:
+        """The route that was chosen, as `METHOD /path/{parameter}`."""
+        return str(self._event["routeKey"])
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers by lower-case name."""
+        headers: Mapping[str, str] = self._event.get("headers") or {}
+        return headers
+
+    def path(self, name: str) -> str:
+        """A parameter of the path."""
+        return str(self._event["pathParameters"][name])
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Who sent the request. Raises `Unauthenticated` and `Unavailable`."""
+        return authenticate(self.headers.get("authorization"))
+
+    def body(self, *, max_bytes: int) -> bytes:
+        """The body as it was sent. Raises `TooLarge` and `Malformed`."""
+        text = self._event.get("body") or ""
+        if not self._event.get("isBase64Encoded"):
+            body = text.encode(errors="surrogatepass")
+        else:
+            try:
+                body = base64.b64decode(text, validate=True)
+            except binascii.Error:
+                raise Malformed("The body is not valid base64.") from None
+        if len(body) > max_bytes:
+            raise TooLarge(f"The body is larger than {max_bytes} bytes.")
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is sent back; a `content` of None is an empty body."""
+
+    status: int
+    content: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+    def to_event(self, request_id: str) -> dict[str, Any]:
+        """The response in API Gateway's terms."""
+        headers = {
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "x-request-id": request_id,
+            **self.headers,
+        }
+        if self.content is None:
+            return {"statusCode": self.status, "headers": headers}
+        headers["content-type"] = self.content_type
+        body = json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
+        return {"statusCode": self.status, "headers": headers, "body": body}
+
+
+type Route = Callable[[Request], Response]
+
+
+class Api:
+    """A Lambda handler that answers the routes of one function.
+
+    `routes` maps the route keys of `template.yaml` to functions; `render_error` puts an error
+    into the words of a wire format, None stands for one that nobody expected.
+
+    >>> handler = Api({"GET /api/v1/users/me": read_me}, problem)
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        render_error: Callable[[VignetteError | None], Response],
+    ) -> None:
+        self.routes = routes
+        self._render_error = render_error
+
+    def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Answer one event of API Gateway."""
+        request = Request(event)
+        logger.append_keys(request_id=request.id, function_request_id=context.aws_request_id)
+        code = None
+        try:
+            response = self.routes[request.route](request)
+        except VignetteError as error:
+            code = error.code
+            response = self._render_error(error)
+        except Exception:
+            logger.exception("unexpected error", route=request.route)
+            code = "internal_error"
+            response = self._render_error(None)
+        logger.info("answered", route=request.route, status=response.status, code=code)
+        count("Requests")
+        if response.status >= 500:
+            count("ServerErrors")
+        metrics.flush_metrics()
+        return response.to_event(request.id)

@@ -1,0 +1,53 @@
+"""Identifiers, and the table and object keys that are derived from them and from nothing else."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+from vignette.errors import NotFound
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_ORIGINALS = "uploads/"
+_RENDITIONS = "renditions/"
+
+
+def new_id() -> str:
+    """A new identifier: a random UUID (RFC 9562, version 4)."""
+    return str(uuid4())
+
+
+def user_key(user_id: str) -> dict[str, Any]:
+    """Key of a user in the users table. Raises `NotFound` for what cannot be an id."""
+    if not _UUID.fullmatch(user_id):
+        raise NotFound("user")
+    return {"pk": f"user#{user_id}"}
+
+
+def upload_key(upload_id: str) -> dict[str, Any]:
+    """Key of a record in the uploads table. Raises `NotFound` for what cannot be an id."""
+    if not _UUID.fullmatch(upload_id):
+        raise NotFound("upload")
+    return {"id": upload_id}
+
+
+def original_object_key(upload_id: str) -> str:
+    """Object key that the photo of an upload is sent to."""
+    return f"{_ORIGINALS}{upload_id}"
+
+
+def upload_of_original(object_key: str) -> str | None:
+    """The upload whose photo is at an object key, or None where it is nobody's."""
+    upload_id = object_key.removeprefix(_ORIGINALS)
+    if upload_id == object_key or not _UUID.fullmatch(upload_id):
+        return None
+    return upload_id
+
+
+def renditions_prefix(upload_id: str) -> str:
+    """Prefix of the object keys of all renditions ever made for an upload."""
+    return f"{_RENDITIONS}{upload_id}/"
+
+
+def rendition_object_key(upload_id: str, digest: str, size: int) -> str:
+    """Object key of one rendition; `digest` tells apart what was sent to one upload twice."""
+    return f"{renditions_prefix(upload_id)}{digest}/{size}.webp"

@@ -1,0 +1,1 @@
+"""The native wire format: JSON in camelCase under `/api/v1`."""

@@ -1,0 +1,55 @@
+"""Errors as problem documents with a stable `code` (RFC 9457)."""
+
+from http import HTTPStatus
+
+from vignette import errors, settings
+from vignette.http import Response
+
+_STATUS: dict[type[errors.VignetteError], HTTPStatus] = {
+    errors.Malformed: HTTPStatus.BAD_REQUEST,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Taken: HTTPStatus.CONFLICT,
+    errors.UploadInUse: HTTPStatus.CONFLICT,
+    errors.UploadNotReady: HTTPStatus.CONFLICT,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UploadWrongKind: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UploadWrongScope: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_FIELD_NAMES = {"external_id": "externalId"}
+
+
+def problem(error: errors.VignetteError | None) -> Response:
+    """The problem document of an error; None is an error that nobody expected."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR if error is None else _STATUS[type(error)]
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "code": error.code if error else "internal_error",
+        "detail": error.detail if error else "The service failed; the log has the cause.",
+    }
+    headers = {}
+    match error:
+        case errors.Invalid():
+            document["errors"] = [
+                {"field": each.field, "code": each.code, "detail": each.detail}
+                for each in error.problems
+            ]
+        case errors.Taken():
+            document["errors"] = [
+                {
+                    "field": _FIELD_NAMES.get(field, field),
+                    "code": error.code,
+                    "detail": "Another user has this value.",
+                }
+                for field in error.fields
+            ]
+        case errors.Unauthenticated():
+            headers["www-authenticate"] = 'Bearer realm="vignette"'
+        case errors.Unavailable():
+            headers["retry-after"] = str(settings.RETRY_AFTER_SECONDS)
+    return Response(status, document, headers, content_type="application/problem+json")

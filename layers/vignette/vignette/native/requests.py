@@ -1,0 +1,179 @@
+"""What the native API accepts; a body that fits is turned into the domain's terms."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, Url
+
+from vignette import settings
+from vignette.access import Caller, require_key
+from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
+from vignette.http import Request
+from vignette.uploads import Kind, Scope
+from vignette.users import State
+
+# The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
+# leaves out the quoted forms of RFC 5322 that nobody uses; 254 is the limit of RFC 5321.
+_EMAIL = (
+    r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
+)
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+
+def _web_address(value: str) -> str:
+    """The value itself, so that what is kept is what was sent, where it is an http(s) URL."""
+    if Url(value).scheme not in ("http", "https"):
+        raise ValueError("must be an http or https URL")
+    return value
+
+
+Email = Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=_PRINTABLE),
+]
+Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]
+Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+WebAddress = Annotated[
+    str, StringConstraints(max_length=2048, pattern=_PRINTABLE), AfterValidator(_web_address)
+]
+Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
+Milliseconds = Annotated[
+    AwareDatetime, AfterValidator(lambda moment: int(moment.timestamp() * 1000))
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", strict=True, hide_input_in_errors=True
+    )
+
+
+class NewUser(_Body):
+    """`POST /shared/users`."""
+
+    email: Email
+    first_name: Name
+    last_name: Name
+    username: Username | None = None
+    external_id: ExternalId | None = None
+    role: Role = "user"
+    provider_picture_url: WebAddress | None = Field(None, alias="profilePictureUrl")
+
+
+class ProfileChanges(_Body):
+    """`PATCH` of a user: absent is unchanged, null is cleared."""
+
+    email: Email | None = None
+    first_name: Name | None = None
+    last_name: Name | None = None
+    username: Username | None = None
+    external_id: ExternalId | None = None
+    provider_picture_url: WebAddress | None = Field(None, alias="profilePictureUrl")
+    role: Role = "user"
+    state: State = State.ACTIVE
+    email_verified: bool = False
+    last_login: Milliseconds | None = None
+
+
+# What a user cannot say of themselves.
+_KEY_ONLY = {
+    "role": "role",
+    "state": "state",
+    "email_verified": "emailVerified",
+    "last_login": "lastLogin",
+}
+
+
+class NewUpload(_Body):
+    """`POST /uploads`."""
+
+    kind: Kind
+    content_type: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^(image/[A-Za-z0-9][A-Za-z0-9.+-]{0,63}|application/octet-stream)$"
+        ),
+    ]
+    content_length: Annotated[int, Field(ge=1)]
+    scope: Scope = Scope.USER
+    user_id: Uuid | None = None
+
+
+class NewPicture(_Body):
+    """`PATCH` of a profile picture; null removes the custom one."""
+
+    upload_id: Uuid | None
+
+
+def new_user(request: Request) -> dict[str, Any]:
+    """The attributes of a user to create."""
+    return _parse(NewUser, request).model_dump()
+
+
+def profile_changes(request: Request) -> dict[str, Any]:
+    """The attributes of a user to change. Raises `Forbidden` for what only the key may set."""
+    changes = _parse(ProfileChanges, request).model_dump(exclude_unset=True)
+    if not request.caller.has_key:
+        refused = [name for field, name in _KEY_ONLY.items() if field in changes]
+        if refused:
+            raise Forbidden(f"Only the secret key may set {' and '.join(refused)}.")
+    return changes
+
+
+def new_upload(request: Request) -> tuple[str, NewUpload]:
+    """The upload to create, and the user whose it will be.
+
+    Raises `Forbidden` where a user names another one, and `TooLarge`.
+    """
+    upload = _parse(NewUpload, request)
+    user_id = _owner(request.caller, upload.user_id)
+    if upload.content_length > settings.MAX_UPLOAD_BYTES:
+        raise TooLarge(f"A photo has at most {settings.MAX_UPLOAD_BYTES} bytes.")
+    return user_id, upload
+
+
+def new_picture(request: Request) -> str | None:
+    """The id of the upload to set, or None to remove the custom picture."""
+    return _parse(NewPicture, request).upload_id
+
+
+def _owner(caller: Caller, named: str | None) -> str:
+    if caller.user_id is None:
+        if named is None:
+            raise Invalid(FieldProblem("userId", "missing", "the secret key has to name a user"))
+        return named
+    if named not in (None, caller.user_id):
+        require_key(caller)
+    return caller.user_id
+
+
+def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
+    try:
+        return model.model_validate_json(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES))
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        if details[0]["type"] == "json_invalid":
+            raise Malformed("The body is not valid JSON.") from None
+        raise Invalid(*map(_field_problem, details)) from None
+
+
+def _field_problem(detail: ErrorDetails) -> FieldProblem:
+    codes = {"missing": "missing", "extra_forbidden": "unknown_field"}
+    return FieldProblem(
+        field=".".join(map(str, detail["loc"])) or "body",
+        code=codes.get(detail["type"], "invalid_value"),
+        detail=detail["msg"],
+    )

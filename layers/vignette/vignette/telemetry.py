@@ -1,0 +1,12 @@
+"""Structured logs and metrics. No token, key, e-mail address or presigned URL goes in here."""
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+logger = Logger()
+metrics = Metrics()
+
+
+def count(name: str, value: int = 1) -> None:
+    """Add to a counter that is written with the log line of the invocation."""
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)

@@ -1,0 +1,166 @@
+"""Upload records: who may send a photo where, and what became of it."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from vignette import settings
+from vignette.adapters import bucket, table
+from vignette.adapters.table import Attr, ConditionBase, Item, Key
+from vignette.errors import NotFound, UploadInUse
+from vignette.ids import new_id, original_object_key, upload_key, user_key
+
+BY_USER = "byUser"
+
+
+class Kind(StrEnum):
+    """What an upload is for."""
+
+    PROFILE_PICTURE = "profile_picture"
+
+
+class Scope(StrEnum):
+    """Whether an upload is a user's own or an organization's."""
+
+    USER = "user"
+    ORGANIZATION = "organization"
+
+
+class State(StrEnum):
+    """How far an upload has come; `ready` and `failed` are final."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One upload record.
+
+    `created_at` is in milliseconds and `expires_at` in seconds since the epoch; an upload that
+    is somebody's picture does not expire. `width` and `height` are pixels of the upright photo,
+    `bytes` is its size as it was sent, `digest` names the renditions made of it.
+    """
+
+    id: str
+    kind: str
+    scope: str
+    state: str
+    created_at: int
+    expires_at: int | None = None
+    user_id: str | None = None
+    reason: str | None = None
+    digest: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the upload is somebody's picture."""
+        return self.expires_at is None
+
+    @property
+    def expired(self) -> bool:
+        """Whether the upload is gone, even though DynamoDB may take days to delete it."""
+        return self.expires_at is not None and self.expires_at <= time.time()
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A new upload, and the form that sends its photo until `expires_at`."""
+
+    upload: Upload
+    form: bucket.PresignedPost
+    expires_at: datetime
+
+
+def create(user_id: str, *, kind: Kind, scope: Scope, content_type: str) -> Ticket:
+    """Record a pending upload of a user and sign the form for its photo.
+
+    Raises `NotFound` for an unknown user, and `Unavailable`.
+    """
+    now = datetime.now(UTC)
+    upload = Upload(
+        id=new_id(),
+        user_id=user_id,
+        kind=kind,
+        scope=scope,
+        state=State.PENDING,
+        created_at=int(now.timestamp() * 1000),
+        expires_at=int(now.timestamp()) + settings.UNUSED_UPLOAD_SECONDS,
+    )
+    try:
+        table.transact(
+            [
+                table.Check(settings.users_table(), user_key(user_id), Attr("pk").exists()),
+                table.Put(settings.uploads_table(), to_item(upload)),
+            ]
+        )
+    except table.ConditionFailed:
+        raise NotFound("user") from None
+    expires_at = now + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
+    form = bucket.presigned_post(
+        original_object_key(upload.id),
+        content_type=content_type,
+        max_bytes=settings.MAX_UPLOAD_BYTES,
+        expires_at=expires_at,
+    )
+    return Ticket(upload, form, expires_at)
+
+
+def get(upload_id: str, *, owner: str | None = None) -> Upload:
+    """Read an upload; with `owner`, only if it is that user's.
+
+    Raises `NotFound` and `Unavailable`.
+    """
+    item = table.get(settings.uploads_table(), upload_key(upload_id))
+    if item is None:
+        raise NotFound("upload")
+    upload = from_item(item)
+    if upload.expired or (owner is not None and upload.user_id != owner):
+        raise NotFound("upload")
+    return upload
+
+
+def delete(upload_id: str, *, owner: str | None = None) -> None:
+    """Delete an upload that is nobody's picture; with `owner`, only if it is that user's.
+
+    Its objects go with the record, by the table's stream. Raises `NotFound`, `UploadInUse` and
+    `Unavailable`.
+    """
+    condition: ConditionBase = Attr("expires_at").gt(int(time.time()))
+    if owner is not None:
+        condition &= Attr("user_id").eq(owner)
+    try:
+        table.write(table.Delete(settings.uploads_table(), upload_key(upload_id), condition))
+    except table.ConditionFailed as failure:
+        found = from_item(failure.item) if failure.item else None
+        if found and found.in_use and owner in (None, found.user_id):
+            raise UploadInUse("The upload is a profile picture; remove that first.") from None
+        raise NotFound("upload") from None
+
+
+def discard(upload_id: str) -> None:
+    """Delete an upload whatever it is used for. Raises `Unavailable`."""
+    table.write(table.Delete(settings.uploads_table(), upload_key(upload_id)))
+
+
+def ids_of(user_id: str) -> list[str]:
+    """The ids of all uploads of a user, from the index by user. Raises `Unavailable`."""
+    found = table.query(settings.uploads_table(), BY_USER, Key("user_id").eq(user_id))
+    return [item["id"] for item in found]
+
+
+def from_item(item: Item) -> Upload:
+    """The upload that an item of the table holds."""
+    numbers = ("created_at", "expires_at", "width", "height", "bytes")
+    values = {name: int(item[name]) for name in numbers if name in item}
+    return Upload(**{**item, **values})
+
+
+def to_item(upload: Upload) -> Item:
+    """The item of the table that holds an upload."""
+    return {name: getattr(upload, name) for name in Upload.__slots__}
