@@ -12,7 +12,8 @@ def create(request: Request) -> Response:
     from vignette.native import requests  # reading needs no validation
 
     require_key(request.caller)
-    return Response(201, responses.user(users.create(requests.new_user(request))))
+    user = users.create(users.changed(users.blank(), requests.new_user(request)))
+    return Response(201, responses.user(user))
 
 
 def read(request: Request) -> Response:

@@ -98,6 +98,14 @@ class UploadWrongKind(VignetteError):
     code = "upload_wrong_kind"
 
 
+class UnusablePhoto(VignetteError):
+    """A photo that cannot become a picture; `code` is the reason that a failed upload gives."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The photo cannot be used: {reason.replace('_', ' ')}.")
+        self.code = reason
+
+
 class Unavailable(VignetteError):
     """AWS throttled the request, failed, or did not answer in time; trying again is safe."""
 

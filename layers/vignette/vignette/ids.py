@@ -16,16 +16,21 @@ def new_id() -> str:
     return str(uuid4())
 
 
+def is_id(text: str) -> bool:
+    """Whether a text has the form of an identifier."""
+    return _UUID.fullmatch(text) is not None
+
+
 def user_key(user_id: str) -> dict[str, Any]:
     """Key of a user in the users table. Raises `NotFound` for what cannot be an id."""
-    if not _UUID.fullmatch(user_id):
+    if not is_id(user_id):
         raise NotFound("user")
     return {"pk": f"user#{user_id}"}
 
 
 def upload_key(upload_id: str) -> dict[str, Any]:
     """Key of a record in the uploads table. Raises `NotFound` for what cannot be an id."""
-    if not _UUID.fullmatch(upload_id):
+    if not is_id(upload_id):
         raise NotFound("upload")
     return {"id": upload_id}
 
@@ -38,7 +43,7 @@ def original_object_key(upload_id: str) -> str:
 def upload_of_original(object_key: str) -> str | None:
     """The upload whose photo is at an object key, or None where it is nobody's."""
     upload_id = object_key.removeprefix(_ORIGINALS)
-    if upload_id == object_key or not _UUID.fullmatch(upload_id):
+    if upload_id == object_key or not is_id(upload_id):
         return None
     return upload_id
 

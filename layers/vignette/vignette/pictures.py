@@ -1,10 +1,11 @@
 """A user's custom profile picture: set it, replace it, remove it, and where it is served."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from vignette import settings, uploads, users
+from vignette import renditions, settings, uploads, users
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
 from vignette.errors import (
@@ -40,11 +41,19 @@ def rendition_url(upload_id: str, digest: str, size: int) -> str:
     )
 
 
-def set_picture(user_id: str, upload_id: str) -> User:
+def set_picture(
+    user_id: str,
+    upload_id: str,
+    *,
+    also: Callable[[User], User] = lambda user: user,
+    adopt: bool = False,
+) -> User:
     """Make a ready upload a user's picture; the record of the picture before it goes with that.
 
-    Setting the same picture again changes nothing. Raises `NotFound`, `UploadWrongScope`,
-    `UploadWrongKind`, `UploadNotReady`, `UploadInUse` and `Unavailable`.
+    Setting the same picture again changes nothing. `also` changes the user in the same
+    transaction. With `adopt` an upload that is nobody's becomes the user's. Raises `NotFound`,
+    `UploadWrongScope`, `UploadWrongKind`, `UploadNotReady`, `UploadInUse`, what `users.save`
+    raises, and `Unavailable`.
     """
     for _ in range(_ATTEMPTS):
         user_item, upload_item = table.get_many(
@@ -58,44 +67,78 @@ def set_picture(user_id: str, upload_id: str) -> User:
         if upload_item is None:
             raise NotFound("upload")
         user, upload = users.from_item(user_item), uploads.from_item(upload_item)
-        if user.picture and user.picture.upload_id == upload.id:
+        wanted, actions = also(user), []
+        if not user.picture or user.picture.upload_id != upload.id:
+            wanted = replace(wanted, picture=_usable(upload, user, adopt=adopt))
+            actions = [_take(upload, user), *_drop(user)]
+        if wanted == user:
             return user
-        picture = _usable(upload, user)
-        take = table.Update(
-            settings.uploads_table(),
-            upload_key(upload.id),
-            {"expires_at": None},
-            condition=Attr("state").eq(State.READY)
-            & Attr("user_id").eq(user.id)
-            & Attr("scope").eq(Scope.USER)
-            & Attr("kind").eq(Kind.PROFILE_PICTURE)
-            & Attr("expires_at").gt(int(time.time())),
-        )
         try:
-            return users.save(user, replace(user, picture=picture), take, *_drop(user))
+            return users.save(user, wanted, *actions)
         except table.ConditionFailed:
             continue  # somebody else changed the user or the upload: look again
     raise Unavailable("The user is being changed by others.")
 
 
-def remove_picture(user_id: str) -> User:
-    """Remove a user's custom picture with its record; without one nothing changes.
+def set_photo(user_id: str, data: bytes) -> User:
+    """Make a photo that the service has in hand a user's picture, in one go.
 
-    Raises `NotFound` and `Unavailable`.
+    Its record is pending until the user has the picture, so that it expires with its objects
+    where this is interrupted. Raises `UnusablePhoto`, `NotFound` and `Unavailable`.
     """
+    prepared = renditions.prepare(data)
+    upload = uploads.begin(user_id, kind=Kind.PROFILE_PICTURE, scope=Scope.USER)
+    renditions.store(upload.id, prepared)
+    facts = {"state": State.READY, "bytes": len(data), "expires_at": None, **prepared.facts()}
+    finish = table.Update(
+        settings.uploads_table(),
+        upload_key(upload.id),
+        facts,
+        condition=Attr("state").eq(State.PENDING),
+    )
+    picture = Picture(upload.id, prepared.digest)
     for _ in range(_ATTEMPTS):
         user = users.get(user_id)
-        if user.picture is None:
-            return user
         try:
-            return users.save(user, replace(user, picture=None), *_drop(user))
+            return users.save(user, replace(user, picture=picture), finish, *_drop(user))
         except table.ConditionFailed:
             continue
     raise Unavailable("The user is being changed by others.")
 
 
-def _usable(upload: Upload, user: User) -> Picture:
-    if upload.expired or upload.user_id != user.id:
+def remove_picture(user_id: str, *, also: Callable[[User], User] = lambda user: user) -> User:
+    """Remove a user's custom picture with its record; without one nothing changes.
+
+    `also` changes the user in the same transaction. Raises `NotFound`, what `users.save`
+    raises, and `Unavailable`.
+    """
+    for _ in range(_ATTEMPTS):
+        user = users.get(user_id)
+        wanted = replace(also(user), picture=None)
+        if wanted == user:
+            return user
+        try:
+            return users.save(user, wanted, *_drop(user))
+        except table.ConditionFailed:
+            continue
+    raise Unavailable("The user is being changed by others.")
+
+
+def _take(upload: Upload, user: User) -> table.Update:
+    """Makes an upload the user's for good, if it is still what it was when it was read."""
+    owner = Attr("user_id")
+    return table.Update(
+        settings.uploads_table(),
+        upload_key(upload.id),
+        {"expires_at": None, "user_id": user.id},
+        condition=Attr("state").eq(State.READY)
+        & (owner.eq(upload.user_id) if upload.user_id else owner.not_exists())
+        & Attr("expires_at").gt(int(time.time())),
+    )
+
+
+def _usable(upload: Upload, user: User, *, adopt: bool) -> Picture:
+    if upload.expired or not (upload.user_id == user.id or (adopt and upload.user_id is None)):
         raise NotFound("upload")
     if upload.scope != Scope.USER:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")

@@ -4,11 +4,14 @@ import hashlib
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from vignette import settings, uploads
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
+from vignette.errors import UnusablePhoto
 from vignette.ids import (
     original_object_key,
     rendition_object_key,
@@ -16,6 +19,9 @@ from vignette.ids import (
     upload_key,
 )
 from vignette.uploads import State
+
+if TYPE_CHECKING:
+    from vignette.images import Photo
 
 # RFC 9111 and RFC 8246: what is at one address never changes.
 CACHE_FOR_EVER = "public, max-age=31536000, immutable"
@@ -37,34 +43,65 @@ def make(upload_id: str) -> Outcome:
     finished stays, and what no record names is deleted. Raises `Unavailable`, after which
     calling again is right.
     """
-    from vignette.images import UnreadableImage, open_photo  # needs the imaging layer
-
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None:
         return Outcome.GONE
     if original.body is None:
         return _finish(upload_id, {"state": State.FAILED, "reason": "too_large"}, original.size)
-    digest = hashlib.sha256(original.body).hexdigest()[:32]
     try:
-        photo = open_photo(original.body)
+        prepared = prepare(original.body)
+        store(upload_id, prepared)
+    except UnusablePhoto as unusable:
+        failed = {"state": State.FAILED, "reason": unusable.code}
+        return _finish(upload_id, failed, original.size)
+    return _finish(upload_id, {"state": State.READY, **prepared.facts()}, original.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A photo whose header is acceptable, and the digest that names its renditions."""
+
+    photo: "Photo"
+    digest: str
+
+    def facts(self) -> dict[str, str | int]:
+        """What the upload record says about a photo that is ready; pixels, upright."""
+        return {"digest": self.digest, "width": self.photo.width, "height": self.photo.height}
+
+
+def prepare(data: bytes) -> Prepared:
+    """Read a photo's header. Raises `UnusablePhoto`."""
+    from vignette.images import UnreadableImage, open_photo  # needs the imaging layer
+
+    try:
+        return Prepared(open_photo(data), hashlib.sha256(data).hexdigest()[:32])
+    except UnreadableImage as unreadable:
+        raise UnusablePhoto(unreadable.reason) from None
+
+
+def store(upload_id: str, prepared: Prepared) -> None:
+    """Write the renditions of a photo, each while the next is being encoded.
+
+    Raises `UnusablePhoto`, then nothing was written, and `Unavailable`.
+    """
+    from vignette.images import UnreadableImage
+
+    try:
         with ThreadPoolExecutor(len(settings.RENDITION_SIZES)) as pool:
             writes = [
                 pool.submit(
                     bucket.put,
-                    rendition_object_key(upload_id, digest, rendition.size),
+                    rendition_object_key(upload_id, prepared.digest, rendition.size),
                     rendition.body,
                     content_type="image/webp",
                     cache_control=CACHE_FOR_EVER,
                 )
-                for rendition in photo.renditions()
+                for rendition in prepared.photo.renditions()
             ]
-        for write in writes:
-            write.result()
     except UnreadableImage as unreadable:
-        failed = {"state": State.FAILED, "reason": unreadable.reason, "digest": digest}
-        return _finish(upload_id, failed, original.size)
-    size = {"width": photo.width, "height": photo.height}
-    return _finish(upload_id, {"state": State.READY, "digest": digest, **size}, original.size)
+        raise UnusablePhoto(unreadable.reason) from None
+    for write in writes:
+        write.result()
 
 
 def delete_objects(upload_id: str) -> int:

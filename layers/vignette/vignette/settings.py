@@ -17,6 +17,9 @@ SECRET_CACHE_SECONDS = 5 * 60
 JWKS_CACHE_SECONDS = 5 * 60
 RETRY_AFTER_SECONDS = 1
 
+# Users: partitions of the indexes that list them. Changing this needs a migration.
+USER_SHARDS = 8
+
 # Requests
 MAX_JSON_BODY_BYTES = 64 * 1024
 MAX_TOKEN_CHARACTERS = 8192

@@ -82,15 +82,28 @@ def create(user_id: str, *, kind: Kind, scope: Scope, content_type: str) -> Tick
 
     Raises `NotFound` for an unknown user, and `Unavailable`.
     """
-    now = datetime.now(UTC)
+    upload = begin(user_id, kind=kind, scope=scope)
+    expires_at = datetime.now(UTC) + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
+    form = bucket.presigned_post(
+        original_object_key(upload.id),
+        content_type=content_type,
+        max_bytes=settings.MAX_UPLOAD_BYTES,
+        expires_at=expires_at,
+    )
+    return Ticket(upload, form, expires_at)
+
+
+def begin(user_id: str, *, kind: Kind, scope: Scope) -> Upload:
+    """Record a pending upload of a user. Raises `NotFound` for an unknown one, `Unavailable`."""
+    now = time.time()
     upload = Upload(
         id=new_id(),
         user_id=user_id,
         kind=kind,
         scope=scope,
         state=State.PENDING,
-        created_at=int(now.timestamp() * 1000),
-        expires_at=int(now.timestamp()) + settings.UNUSED_UPLOAD_SECONDS,
+        created_at=int(now * 1000),
+        expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
     )
     try:
         table.transact(
@@ -101,14 +114,7 @@ def create(user_id: str, *, kind: Kind, scope: Scope, content_type: str) -> Tick
         )
     except table.ConditionFailed:
         raise NotFound("user") from None
-    expires_at = now + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
-    form = bucket.presigned_post(
-        original_object_key(upload.id),
-        content_type=content_type,
-        max_bytes=settings.MAX_UPLOAD_BYTES,
-        expires_at=expires_at,
-    )
-    return Ticket(upload, form, expires_at)
+    return upload
 
 
 def get(upload_id: str, *, owner: str | None = None) -> Upload:

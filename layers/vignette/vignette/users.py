@@ -1,39 +1,76 @@
 """Users: their profiles, and the values that no two of them may share."""
 
+import heapq
+import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import batched, islice
 from typing import Any
+from zlib import crc32
 
 from vignette import settings, uploads
 from vignette.adapters import table
-from vignette.adapters.table import Attr, Item
+from vignette.adapters.table import Attr, Item, Key
 from vignette.errors import NotFound, Taken, Unavailable
-from vignette.ids import new_id, upload_key, user_key
+from vignette.ids import is_id, new_id, upload_key, user_key
 
 _ATTEMPTS = 4
 # What one update may set without knowing what was there before.
 _INDEPENDENT = frozenset(
-    {"first_name", "last_name", "role", "state", "last_login", "provider_picture_url"}
+    {
+        "attributes",
+        "banned",
+        "create_organization_enabled",
+        "created_at",
+        "custom_attributes",
+        "delete_self_enabled",
+        "first_name",
+        "last_login",
+        "last_name",
+        "legal_accepted_at",
+        "locale",
+        "locked",
+        "private_metadata",
+        "provider_picture_url",
+        "public_metadata",
+        "role",
+        "unsafe_metadata",
+    }
 )
-
-
-class State(StrEnum):
-    """Whether a user may sign in."""
-
-    ACTIVE = "active"
-    LOCKED = "locked"
-    BANNED = "banned"
+_INDEXES = {"created_at": "byCreation", "updated_at": "byUpdate"}
+# Kept as JSON, so that every key and number comes back as it was sent.
+_DOCUMENTS = (
+    "attributes",
+    "custom_attributes",
+    "private_metadata",
+    "public_metadata",
+    "unsafe_metadata",
+)
+_NUMBERS = ("created_at", "updated_at", "last_login", "legal_accepted_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Email:
-    """An e-mail address of a user, as it was written."""
+class Identification:
+    """An e-mail address or phone number of a user, as it was written.
+
+    Its id contains the user's, so that it is found without an index. Times are in milliseconds.
+    """
 
     id: str
-    address: str
+    value: str
     verified: bool
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password's digest, which algorithm made it, and when, in milliseconds."""
+
+    hasher: str
+    digest: str
+    updated_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,49 +85,84 @@ class Picture:
 class User:
     """One user.
 
-    Times are in milliseconds since the epoch. The first of `emails` is the primary one.
-    `revision` is new with every write, so that a change based on an older one is noticed.
+    Times are in milliseconds since the epoch. The first of `emails` and of `phones` is the
+    primary one. `attributes` are OpenID Connect's standard claims that have no place of their
+    own here. `revision` is new with every write, so that a change based on an older one is
+    noticed.
     """
 
     id: str
     revision: str
     created_at: int
     updated_at: int
-    emails: tuple[Email, ...] = ()
+    emails: tuple[Identification, ...] = ()
+    phones: tuple[Identification, ...] = ()
     first_name: str | None = None
     last_name: str | None = None
     username: str | None = None
     external_id: str | None = None
     role: str = "user"
-    state: str = State.ACTIVE
+    banned: bool = False
+    locked: bool = False
     last_login: int | None = None
     provider_picture_url: str | None = None
     picture: Picture | None = None
+    password: Password | None = None
+    locale: str | None = None
+    delete_self_enabled: bool = True
+    create_organization_enabled: bool = True
+    legal_accepted_at: int | None = None
+    public_metadata: Mapping[str, Any] = field(default_factory=dict)
+    private_metadata: Mapping[str, Any] = field(default_factory=dict)
+    unsafe_metadata: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    custom_attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def email(self) -> Email | None:
+    def email(self) -> Identification | None:
         """The primary e-mail address."""
         return self.emails[0] if self.emails else None
 
+    @property
+    def phone(self) -> Identification | None:
+        """The primary phone number."""
+        return self.phones[0] if self.phones else None
 
-def create(values: Mapping[str, Any]) -> User:
-    """Create a user from attributes of `User`, with `email` as the primary address.
 
-    Raises `Taken`, with every field that another user has, and `Unavailable`.
-    """
+def identification(user_id: str, value: str, *, verified: bool) -> Identification:
+    """A new e-mail address or phone number of a user."""
     now = _now()
-    blank = User(id=new_id(), revision=new_id(), created_at=now, updated_at=now)
-    user = _changed(blank, values)
+    return Identification(
+        id=f"idn_{user_id.replace('-', '')}{new_id()[:8]}",
+        value=value,
+        verified=verified,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def blank() -> User:
+    """A new user without any attributes, not stored yet."""
+    now = _now()
+    return User(id=new_id(), revision=new_id(), created_at=now, updated_at=now)
+
+
+def create(user: User) -> User:
+    """Store a new user.
+
+    Raises `Taken`, with every field whose value another user has, and `Unavailable`.
+    """
     claims = _claims(user)
     try:
         table.transact(
             [
                 table.Put(settings.users_table(), to_item(user), Attr("pk").not_exists()),
                 *(_claim(claim, user.id) for claim in claims),
+                _count(user.id, 1),
             ]
         )
     except table.ConditionFailed as failure:
-        raise _taken(list(claims.values()), failure, offset=1) from None
+        raise _taken(list(claims.values()), failure) from None
     return user
 
 
@@ -114,7 +186,7 @@ def update(user_id: str, changes: Mapping[str, Any]) -> User:
         action = table.Update(
             settings.users_table(),
             user_key(user_id),
-            {**changes, "updated_at": _now(), "revision": new_id()},
+            {**_stored(changes), "updated_at": _now(), "revision": new_id()},
             condition=Attr("pk").exists(),
         )
         try:
@@ -123,7 +195,7 @@ def update(user_id: str, changes: Mapping[str, Any]) -> User:
             raise NotFound("user") from None
         assert item is not None  # noqa: S101  (an update answers with its item)
         return from_item(item)
-    return modify(user_id, lambda user: _changed(user, changes))
+    return modify(user_id, lambda user: changed(user, changes))
 
 
 def modify(user_id: str, change: Callable[[User], User]) -> User:
@@ -171,9 +243,9 @@ def save(before: User, after: User, *more: table.Action) -> User:
     try:
         table.transact(actions)
     except table.ConditionFailed as failure:
-        taken = [has[claim] for at, claim in enumerate(added, 1) if at in failure.failed]
-        if taken:
-            raise Taken(*taken) from None
+        taken = _taken([has[claim] for claim in added], failure)
+        if taken.fields:
+            raise taken from None
         raise
     return after
 
@@ -191,6 +263,7 @@ def delete(user_id: str) -> None:
                 settings.users_table(), user_key(user_id), Attr("revision").eq(user.revision)
             ),
             *(table.Delete(settings.users_table(), {"pk": claim}) for claim in _claims(user)),
+            _count(user.id, -1),
         ]
         doomed = uploads.ids_of(user_id)
         if user.picture and user.picture.upload_id not in doomed:
@@ -209,39 +282,89 @@ def delete(user_id: str) -> None:
     raise Unavailable("The user is being changed by others.")
 
 
+def find(field: str, values: Iterable[str]) -> list[str]:
+    """The ids of the users who have one of some unique values.
+
+    `field` is `email`, `phone`, `username` or `external_id`; costs one lookup a value. Raises
+    `Unavailable`.
+    """
+    keys = [(settings.users_table(), {"pk": _claim_key(field, value)}) for value in values]
+    found = _get_all(keys)
+    return list(dict.fromkeys(item["user_id"] for item in found if item))
+
+
+def get_many(user_ids: Iterable[str]) -> list[User]:
+    """The users among some ids who exist, in the order given. Raises `Unavailable`."""
+    keys = [(settings.users_table(), user_key(each)) for each in user_ids if is_id(each)]
+    return [from_item(item) for item in _get_all(keys) if item]
+
+
+def page(*, order_by: str, descending: bool, offset: int, limit: int) -> list[User]:
+    """A part of all users, ordered by `created_at` or `updated_at`.
+
+    The index has as many partitions as `settings.USER_SHARDS`, which are merged; read are
+    about as many of its entries as `offset` and `limit` together. Raises `Unavailable`.
+    """
+    wanted = offset + limit
+    chunk = -(-wanted // settings.USER_SHARDS) + 1
+    entries = heapq.merge(
+        *(
+            table.query(
+                settings.users_table(),
+                _INDEXES[order_by],
+                Key("shard").eq(shard),
+                descending=descending,
+                page_size=chunk,
+            )
+            for shard in range(settings.USER_SHARDS)
+        ),
+        key=lambda entry: (entry[order_by], entry["pk"]),
+        reverse=descending,
+    )
+    chosen = islice(entries, offset, wanted)
+    return get_many(entry["pk"].removeprefix("user#") for entry in chosen)
+
+
+def count() -> int:
+    """How many users there are, exactly, for a fixed number of reads. Raises `Unavailable`."""
+    keys = [(settings.users_table(), _counter(shard)) for shard in range(settings.USER_SHARDS)]
+    return sum(int(item["users"]) for item in table.get_many(keys) if item)
+
+
 def from_item(item: Item) -> User:
     """The user that an item of the table holds."""
     values = {name: item[name] for name in User.__slots__ if name in item}
-    for name in ("created_at", "updated_at", "last_login"):
-        if name in values:
-            values[name] = int(values[name])
-    values["emails"] = tuple(Email(**email) for email in item.get("emails", ()))
-    if "picture" in values:
-        values["picture"] = Picture(**values["picture"])
+    values |= {name: int(values[name]) for name in _NUMBERS if name in values}
+    values |= {name: json.loads(values[name]) for name in _DOCUMENTS if name in values}
+    for name in ("emails", "phones"):
+        values[name] = tuple(_identification(each) for each in item.get(name, ()))
+    if "picture" in item:
+        values["picture"] = Picture(**item["picture"])
+    if "password" in item:
+        stored = item["password"]
+        values["password"] = Password(**{**stored, "updated_at": int(stored["updated_at"])})
     return User(**values)
 
 
 def to_item(user: User) -> Item:
     """The item of the table that holds a user."""
-    item = {name: getattr(user, name) for name in User.__slots__}
-    item["emails"] = [
-        {"id": email.id, "address": email.address, "verified": email.verified}
-        for email in user.emails
-    ]
-    if user.picture:
-        item["picture"] = {"upload_id": user.picture.upload_id, "digest": user.picture.digest}
-    return {**user_key(user.id), **item}
+    values = {name: getattr(user, name) for name in User.__slots__}
+    return {**user_key(user.id), **_stored(values), "shard": _shard(user.id)}
 
 
-def _changed(user: User, changes: Mapping[str, Any]) -> User:
-    """The user with attributes replaced; a new primary address is not verified yet."""
+def changed(user: User, changes: Mapping[str, Any]) -> User:
+    """A user with attributes replaced, None clears one.
+
+    `email` stands for the primary address, which is not verified when it is new, and
+    `email_verified` for whether it is.
+    """
     plain = dict(changes)
     if "email" in plain:
         address = plain.pop("email")
         if address is None:
             user = replace(user, emails=user.emails[1:])
-        elif user.email is None or address != user.email.address:
-            primary = Email(id=new_id(), address=address, verified=False)
+        elif user.email is None or address != user.email.value:
+            primary = identification(user.id, address, verified=False)
             user = replace(user, emails=(primary, *user.emails[1:]))
     if "email_verified" in plain:
         verified = plain.pop("email_verified")
@@ -250,17 +373,59 @@ def _changed(user: User, changes: Mapping[str, Any]) -> User:
     return replace(user, **plain)
 
 
-def _claims(user: User) -> dict[str, str]:
-    """The keys of the items that keep a user's unique values, with the field of each.
+def _stored(values: Mapping[str, Any]) -> Item:
+    """Attributes as they are kept in an item; None and empty documents are left out of it."""
+    item = dict(values)
+    for name in _DOCUMENTS:
+        if name in item:
+            item[name] = json.dumps(item[name]) if item[name] else None
+    for name in ("emails", "phones"):
+        if name in item:
+            item[name] = [asdict(each) for each in item[name]]
+    for name in ("picture", "password"):
+        if item.get(name):
+            item[name] = asdict(item[name])
+    return item
 
-    Addresses and usernames that differ in case only are the same.
-    """
-    claims = {f"email#{email.address.lower()}": "email" for email in user.emails}
-    if user.username is not None:
-        claims[f"username#{user.username.lower()}"] = "username"
-    if user.external_id is not None:
-        claims[f"external_id#{user.external_id}"] = "external_id"
-    return claims
+
+def _identification(stored: Mapping[str, Any]) -> Identification:
+    times = {name: int(stored[name]) for name in ("created_at", "updated_at")}
+    return Identification(**{**stored, **times})
+
+
+def _get_all(keys: list[tuple[str, Item]]) -> list[Item | None]:
+    return [item for some in batched(keys, 100, strict=False) for item in table.get_many(some)]
+
+
+def _shard(user_id: str) -> int:
+    """Which partition of the indexes, and which counter, a user belongs to."""
+    return crc32(user_id.encode()) % settings.USER_SHARDS
+
+
+def _counter(shard: int) -> Item:
+    return {"pk": f"count#{shard}"}
+
+
+def _count(user_id: str, difference: int) -> table.Update:
+    return table.Update(
+        settings.users_table(), _counter(_shard(user_id)), {}, add={"users": difference}
+    )
+
+
+def _claims(user: User) -> dict[str, str]:
+    """The keys of the items that keep a user's unique values, with the field of each."""
+    values = [
+        *(("email", each.value) for each in user.emails),
+        *(("phone", each.value) for each in user.phones),
+        ("username", user.username),
+        ("external_id", user.external_id),
+    ]
+    return {_claim_key(field, value): field for field, value in values if value is not None}
+
+
+def _claim_key(field: str, value: str) -> str:
+    """Key of a unique value; addresses and usernames that differ in case only are the same."""
+    return f"{field}#{value if field == 'external_id' else value.lower()}"
 
 
 def _claim(claim: str, user_id: str) -> table.Put:
@@ -269,8 +434,9 @@ def _claim(claim: str, user_id: str) -> table.Put:
     )
 
 
-def _taken(fields: list[str], failure: table.ConditionFailed, *, offset: int) -> Taken:
-    return Taken(*(field for at, field in enumerate(fields, offset) if at in failure.failed))
+def _taken(fields: list[str], failure: table.ConditionFailed) -> Taken:
+    """Which claims failed; they are the actions right behind the user's own."""
+    return Taken(*(field for at, field in enumerate(fields, 1) if at in failure.failed))
 
 
 def _now() -> int:

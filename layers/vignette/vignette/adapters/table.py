@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -188,21 +188,30 @@ def get_many(keys: Sequence[tuple[str, Item]]) -> list[Item | None]:
 
 
 def query(
-    table: str, index: str, condition: ConditionBase, *, limit: int | None = None
-) -> Iterable[Item]:
-    """The items of an index that match a key condition, page by page. Raises `Unavailable`."""
+    table: str,
+    index: str,
+    condition: ConditionBase,
+    *,
+    descending: bool = False,
+    page_size: int | None = None,
+) -> Iterator[Item]:
+    """The items of an index that match a key condition, read page by page as they are wanted.
+
+    Raises `Unavailable`.
+    """
     request: dict[str, Any] = {
         "TableName": table,
         "IndexName": index,
+        "ScanIndexForward": not descending,
         **_expressions(condition, clause="KeyConditionExpression"),
     }
-    if limit is not None:
-        request["Limit"] = limit
+    if page_size is not None:
+        request["Limit"] = page_size
     while True:
         with aws_errors():
             answer = _client().query(**request)
         yield from map(_from_wire, answer["Items"])
-        if "LastEvaluatedKey" not in answer or limit is not None:
+        if "LastEvaluatedKey" not in answer:
             return
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 

@@ -18,8 +18,8 @@ from vignette import settings
 from vignette.access import Caller, require_key
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
 from vignette.http import Request
+from vignette.native.responses import State
 from vignette.uploads import Kind, Scope
-from vignette.users import State
 
 # The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
 # leaves out the quoted forms of RFC 5322 that nobody uses; 254 is the limit of RFC 5321.
@@ -120,7 +120,7 @@ class NewPicture(_Body):
 
 def new_user(request: Request) -> dict[str, Any]:
     """The attributes of a user to create."""
-    return _parse(NewUser, request).model_dump()
+    return _parse(NewUser, request).model_dump(exclude_unset=True)
 
 
 def profile_changes(request: Request) -> dict[str, Any]:
@@ -130,6 +130,9 @@ def profile_changes(request: Request) -> dict[str, Any]:
         refused = [name for field, name in _KEY_ONLY.items() if field in changes]
         if refused:
             raise Forbidden(f"Only the secret key may set {' and '.join(refused)}.")
+    if "state" in changes:
+        state = changes.pop("state")
+        changes |= {"banned": state == State.BANNED, "locked": state == State.LOCKED}
     return changes
 
 

@@ -1,18 +1,27 @@
 """What the native API answers with."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
-from vignette import pictures, settings
-from vignette.uploads import State, Ticket, Upload
+from vignette import pictures, settings, uploads
+from vignette.uploads import Ticket, Upload
 from vignette.users import User
+
+
+class State(StrEnum):
+    """Whether a user may sign in; who is banned may not, locked or not."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+    BANNED = "banned"
 
 
 def user(user: User) -> dict[str, Any]:
     """A user, with the address of the picture as it is served now."""
     return {
         "id": user.id,
-        "email": user.email.address if user.email else None,
+        "email": user.email.value if user.email else None,
         "emailVerified": bool(user.email and user.email.verified),
         "firstName": user.first_name,
         "lastName": user.last_name,
@@ -21,7 +30,7 @@ def user(user: User) -> dict[str, Any]:
         "profilePictureUrl": pictures.url(user),
         "hasCustomProfilePicture": user.picture is not None,
         "role": user.role,
-        "state": user.state,
+        "state": _state(user),
         "lastLogin": _time(user.last_login),
         "createdAt": _time(user.created_at),
         "updatedAt": _time(user.updated_at),
@@ -61,7 +70,9 @@ def upload(upload: Upload) -> dict[str, Any]:
 
 
 def _renditions(upload: Upload) -> list[dict[str, Any]] | None:
-    if upload.state != State.READY or not (upload.digest and upload.width and upload.height):
+    if upload.state != uploads.State.READY or not (
+        upload.digest and upload.width and upload.height
+    ):
         return None
     return [
         {
@@ -73,6 +84,12 @@ def _renditions(upload: Upload) -> list[dict[str, Any]] | None:
         }
         for size in settings.RENDITION_SIZES
     ]
+
+
+def _state(user: User) -> State:
+    if user.banned:
+        return State.BANNED
+    return State.LOCKED if user.locked else State.ACTIVE
 
 
 def _time(milliseconds: int | None) -> str | None:
