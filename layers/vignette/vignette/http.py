@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import parse_qsl
 
 from vignette.access import Caller, authenticate
 from vignette.errors import Malformed, TooLarge, VignetteError
@@ -35,6 +36,19 @@ class Request:
         headers: Mapping[str, str] = self._event.get("headers") or {}
         return headers
 
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """Names and values of the query, in order, repeated ones too."""
+        return parse_qsl(self._event.get("rawQueryString") or "", keep_blank_values=True)
+
+    @property
+    def origin(self) -> str:
+        """The scheme and host that the client called, without a slash at the end."""
+        scheme = self.headers.get("x-forwarded-proto", "https")
+        return (
+            f"{scheme}://{self.headers.get('host') or self._event['requestContext']['domainName']}"
+        )
+
     def path(self, name: str) -> str:
         """A parameter of the path."""
         return str(self._event["pathParameters"][name])
@@ -61,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is sent back; a `content` of None is an empty body."""
+    """What is sent back: bytes or text as they are, None as an empty body, the rest as JSON."""
 
     status: int
     content: object = None
@@ -78,9 +92,17 @@ class Response:
         }
         if self.content is None:
             return {"statusCode": self.status, "headers": headers}
+        answer = {"statusCode": self.status, "headers": headers}
         headers["content-type"] = self.content_type
-        body = json.dumps(self.content, ensure_ascii=False, separators=(",", ":"))
-        return {"statusCode": self.status, "headers": headers, "body": body}
+        match self.content:
+            case bytes() as content:
+                body = base64.b64encode(content).decode()
+                return {**answer, "body": body, "isBase64Encoded": True}
+            case str() as content:
+                return {**answer, "body": content}
+            case content:
+                body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+                return {**answer, "body": body}
 
 
 type Route = Callable[[Request], Response]
