@@ -1,0 +1,37 @@
+PORT ?= 3000
+PYTHON ?= $(shell command -v python3 || command -v python)
+
+SETUP = $(PYTHON) local/bootstrap.py
+BIN = .venv/bin
+SAM = SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venv/sam/bin/sam
+LOCK = .local/venv/uv/bin/uv pip compile --quiet pyproject.toml --python-version 3.13 --universal \
+	--only-binary :all: --generate-hashes --no-emit-index-url --no-header --no-annotate $(UPGRADE)
+
+.PHONY: run test bench lock clean
+
+run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
+	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
+
+test: # Everything that has to hold, the fast checks first
+	@$(SETUP) dev ministack sam lambda
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy layers/vignette/vignette functions local tests
+	$(SAM) validate --lint --region us-east-1
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+bench: # Compare speed and cost with the alternatives
+	@$(SETUP) dev ministack sam lambda
+	$(BIN)/python -m tests.bench
+
+lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer versions
+	@$(SETUP) uv
+	$(LOCK) --group runtime --output-file layers/dependencies/requirements.txt
+	$(LOCK) --group imaging --output-file layers/imaging/requirements.txt
+	$(LOCK) --group runtime --group imaging --group dev --output-file tests/requirements.txt
+	$(LOCK) --group ministack --output-file local/ministack.txt
+	$(LOCK) --group sam --output-file local/sam.txt
+	$(LOCK) --group uv --output-file local/uv.txt
+
+clean: # Remove environments, artefacts and the local stack with its data
+	rm -rf .local .venv .aws-sam
