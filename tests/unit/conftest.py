@@ -1,0 +1,413 @@
+"""AWS in memory, made from template.yaml, and the functions called as API Gateway calls them."""
+
+import base64
+import importlib.util
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import boto3
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from moto import mock_aws
+from tests.template import resource, routes
+
+ROOT = Path(__file__).parent.parent.parent
+REGION = "eu-central-1"
+ISSUER = "https://id.example.com"
+AUDIENCE = "vignette"
+PHOTO = (ROOT / "tests" / "photos" / "astronaut.jpg").read_bytes()
+
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+JWKS = {
+    "keys": [
+        {
+            **jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True),
+            "kid": "rsa-key",
+        },
+        {**jwt.algorithms.ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True), "kid": "ec-key"},
+    ]
+}
+ENVIRONMENT = {
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "USERS_TABLE": "users",
+    "UPLOADS_TABLE": "uploads",
+    "BUCKET": "pictures",
+    "JWT_ISSUER": ISSUER,
+    "JWT_AUDIENCE": AUDIENCE,
+    "JWT_JWKS": json.dumps(JWKS),
+    "POWERTOOLS_METRICS_NAMESPACE": "Vignette",
+    "POWERTOOLS_SERVICE_NAME": "test",
+}
+
+# What to do in place of a call to AWS: None goes on with the call, a pair is its answer.
+type Interruption = Callable[[], Any]
+
+
+@dataclass
+class LambdaContext:
+    """What the Lambda runtime passes beside the event."""
+
+    function_name: str = "test"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = f"arn:aws:lambda:{REGION}:123456789012:function:test"
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 10_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, with its JSON body."""
+
+    status: int
+    headers: dict[str, str]
+    json: Any
+
+    @property
+    def code(self) -> Any:
+        """The `code` of a problem document."""
+        return self.json["code"]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields that a problem document names, each with its code."""
+        return {each["field"]: each["code"] for each in self.json["errors"]}
+
+
+class Service:
+    """The deployed service: its tables and bucket, and its functions by route.
+
+    `calls` are the operations of AWS that the functions have called.
+    """
+
+    def __init__(self) -> None:
+        self.dynamodb = _admin("dynamodb")
+        self.s3 = _admin("s3")
+        self.secrets = _admin("secretsmanager")
+        self.secret_key = uuid.uuid4().hex
+        self.calls: list[str] = []
+        self._interruptions: list[tuple[str, Interruption, bool]] = []
+
+    def invoke(self, name: str, event: dict[str, Any]) -> Any:
+        """Call a function with an event."""
+        return handlers(name).handler(event, LambdaContext())
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send a request through the route that API Gateway would choose; None sends no token."""
+        route, name, parameters = routes().match(method, path)
+        content = body if isinstance(body, (bytes, str)) or body is None else json.dumps(body)
+        encoded = isinstance(content, bytes)
+        event = {
+            "version": "2.0",
+            "routeKey": route,
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {
+                **({"authorization": f"Bearer {token}"} if token is not None else {}),
+                **(headers or {}),
+            },
+            "requestContext": {
+                "requestId": uuid.uuid4().hex,
+                "domainName": "api.example.com",
+                "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
+            },
+            "pathParameters": parameters,
+            "body": base64.b64encode(content).decode() if isinstance(content, bytes) else content,
+            "isBase64Encoded": encoded,
+        }
+        answer = self.invoke(name, event)
+        text = answer.get("body")
+        return Answer(answer["statusCode"], answer["headers"], json.loads(text) if text else None)
+
+    def with_key(self, method: str, path: str, body: Any = None) -> Answer:
+        """Send a request as the holder of the secret key."""
+        return self.call(method, path, body, token=self.secret_key)
+
+    def as_user(self, user_id: str, method: str, path: str, body: Any = None) -> Answer:
+        """Send a request as a user."""
+        return self.call(method, path, body, token=self.token(user_id))
+
+    def token(self, user_id: str, **claims: Any) -> str:
+        """A user's token, with claims replaced or, where None, left out."""
+        return jwt.encode(
+            self.claims(user_id, **claims), RSA_KEY, "RS256", headers={"kid": "rsa-key"}
+        )
+
+    def claims(self, user_id: str, **claims: Any) -> dict[str, Any]:
+        """The claims of a user's token."""
+        now = int(time.time())
+        payload = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": user_id,
+            "iat": now,
+            "nbf": now,
+            "exp": now + 300,
+            **claims,
+        }
+        return {name: value for name, value in payload.items() if value is not None}
+
+    def create_user(self, **fields: Any) -> dict[str, Any]:
+        """A new user, with a unique e-mail address where none is given."""
+        body = {
+            "email": f"{uuid.uuid4().hex}@example.com",
+            "firstName": "Ada",
+            "lastName": "Lovelace",
+            **fields,
+        }
+        answer = self.with_key("POST", "/api/v1/shared/users", body)
+        assert answer.status == 201, answer.json
+        user: dict[str, Any] = answer.json
+        return user
+
+    def read_user(self, user_id: str) -> dict[str, Any]:
+        """A user as the API answers it."""
+        answer = self.with_key("GET", f"/api/v1/shared/users/{user_id}")
+        assert answer.status == 200, answer.json
+        user: dict[str, Any] = answer.json
+        return user
+
+    def create_upload(self, user_id: str, **fields: Any) -> str:
+        """A new pending upload of a user."""
+        body = {
+            "kind": "profile_picture",
+            "contentType": "image/jpeg",
+            "contentLength": len(PHOTO),
+            "userId": user_id,
+            **fields,
+        }
+        answer = self.with_key("POST", "/api/v1/uploads", body)
+        assert answer.status == 201, answer.json
+        return str(answer.json["uploadId"])
+
+    def read_upload(self, upload_id: str) -> dict[str, Any]:
+        """An upload as the API answers it."""
+        answer = self.with_key("GET", f"/api/v1/uploads/{upload_id}")
+        assert answer.status == 200, answer.json
+        upload: dict[str, Any] = answer.json
+        return upload
+
+    def alter_upload(self, upload_id: str, **values: Any) -> None:
+        """Change an upload's record behind the service's back."""
+        self.dynamodb.update_item(
+            TableName="uploads",
+            Key={"id": {"S": upload_id}},
+            AttributeUpdates={
+                name: {"Value": {"N": str(value)} if isinstance(value, int) else {"S": value}}
+                for name, value in values.items()
+            },
+        )
+
+    def put_photo(self, upload_id: str, photo: bytes = PHOTO) -> None:
+        """Store a photo as a client's form would."""
+        self.s3.put_object(Bucket="pictures", Key=f"uploads/{upload_id}", Body=photo)
+
+    def deliver(self, upload_id: str) -> None:
+        """Deliver the event that S3 sends for an upload's photo."""
+        key = f"uploads/{upload_id}"
+        self.invoke("thumbnails", {"Records": [{"s3": {"object": {"key": key}}}]})
+
+    def send_photo(self, upload_id: str, photo: bytes = PHOTO) -> None:
+        """Store a photo, and deliver the event of S3."""
+        self.put_photo(upload_id, photo)
+        self.deliver(upload_id)
+
+    def ready_upload(self, user_id: str, **fields: Any) -> str:
+        """A new upload of a user, whose photo is processed."""
+        upload_id = self.create_upload(user_id, **fields)
+        self.send_photo(upload_id)
+        return upload_id
+
+    def set_picture(self, user_id: str, upload_id: str | None) -> Answer:
+        """Make an upload a user's picture, or remove the picture."""
+        path = f"/api/v1/shared/users/{user_id}/profile-picture"
+        return self.with_key("PATCH", path, {"uploadId": upload_id})
+
+    def user_with_picture(self) -> tuple[str, str]:
+        """The ids of a new user and of the upload that is their picture."""
+        user_id = self.create_user()["id"]
+        upload_id = self.ready_upload(user_id)
+        assert self.set_picture(user_id, upload_id).status == 200
+        return user_id, upload_id
+
+    def deliver_removal(self, *upload_ids: str) -> Any:
+        """Deliver what the stream of the uploads table sends for records that are gone."""
+        records = [
+            {
+                "eventID": uuid.uuid4().hex,
+                "eventName": "REMOVE",
+                "eventSource": "aws:dynamodb",
+                "dynamodb": {"Keys": {"id": {"S": each}}, "SequenceNumber": str(at)},
+            }
+            for at, each in enumerate(upload_ids, 1)
+        ]
+        return self.invoke("cleanup", {"Records": records})
+
+    def objects(self) -> dict[str, str]:
+        """The keys of all objects in the bucket, each with what tells its bytes apart."""
+        found = self.s3.list_objects_v2(Bucket="pictures").get("Contents", [])
+        return {entry["Key"]: entry["ETag"] for entry in found}
+
+    def upload_ids(self) -> set[str]:
+        """The ids of all upload records."""
+        return {item["id"]["S"] for item in self.dynamodb.scan(TableName="uploads")["Items"]}
+
+    def everything(self) -> str:
+        """All that the tables hold."""
+        return json.dumps(
+            [self.dynamodb.scan(TableName=name)["Items"] for name in ("users", "uploads")]
+        )
+
+    def intercept(self, target: str, interruption: Interruption, *, always: bool = False) -> None:
+        """Do something before the next call, or every one, of an operation or AWS service."""
+        self._interruptions.append((target, interruption, always))
+
+    def on_call(self, model: Any) -> Any:
+        """Called by botocore before every call of a function."""
+        self.calls.append(model.name)
+        for entry in self._interruptions:
+            target, interruption, always = entry
+            if target in (model.name, model.service_model.service_name):
+                if not always:
+                    self._interruptions.remove(entry)
+                return interruption()
+        return None
+
+
+def aws_error(code: str, status: int = 400, **content: Any) -> Interruption:
+    """An interruption that answers a call with an error of AWS."""
+    return lambda: (
+        SimpleNamespace(status_code=status),
+        {
+            "Error": {"Code": code, "Message": "from a test"},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+            **content,
+        },
+    )
+
+
+def aws_answer(**content: Any) -> Interruption:
+    """An interruption that answers a call."""
+    return lambda: (SimpleNamespace(status_code=200), content)
+
+
+@cache
+def handlers(name: str) -> ModuleType:
+    """The handler module of functions/NAME."""
+    path = ROOT / "functions" / name / "app.py"
+    spec = importlib.util.spec_from_file_location(f"functions.{name}.app", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def _admin(service: str) -> Any:
+    """A client of the tests' own, whose calls are not counted."""
+    return boto3.Session(region_name=REGION).client(service)  # type: ignore[call-overload]
+
+
+_deployed: list[Service] = []
+
+
+@cache
+def _observed_session() -> None:
+    """Have the functions' session, which lives as long as the tests, tell of every call."""
+    from vignette.adapters import aws
+
+    aws.session().events.register("before-call", lambda model, **_: _deployed[-1].on_call(model))
+
+
+def new_environment() -> None:
+    """Make the next invocation one of a new execution environment: nothing is cached."""
+    from vignette.adapters import aws
+
+    aws.session.cache_clear()
+    aws.client.cache_clear()
+    _observed_session.cache_clear()
+    _observed_session()
+    forget_keys()
+
+
+def forget_keys() -> None:
+    """Let the functions forget the secret key and the issuer's keys."""
+    from vignette import access
+    from vignette.adapters import secret
+
+    secret._provider.cache_clear()
+    secret._refreshed_at = float("-inf")
+    access._remote.cache_clear()
+    access._refreshed_at = float("-inf")
+
+
+def _create_table(name: str, properties: dict[str, Any]) -> None:
+    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+    _admin("dynamodb").create_table(
+        TableName=name, **{key: properties[key] for key in wanted if key in properties}
+    )
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A freshly deployed service."""
+    with mock_aws():
+        for name, value in ENVIRONMENT.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        _observed_session()
+        forget_keys()
+        deployed = Service()
+        _deployed.append(deployed)
+        _create_table("users", resource("Users"))
+        _create_table("uploads", resource("Uploads"))
+        deployed.s3.create_bucket(
+            Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        arn = deployed.secrets.create_secret(Name="key", SecretString=deployed.secret_key)["ARN"]
+        monkeypatch.setenv("SECRET_KEY_ARN", arn)
+        yield deployed
+        _deployed.remove(deployed)
+
+
+@pytest.fixture
+def output(
+    service: Service, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Iterator[Callable[[], str]]:
+    """What the functions have written to their log since it was last asked for."""
+    import sys
+
+    from vignette.telemetry import logger
+
+    handler = logger.registered_handler
+    assert hasattr(handler, "setStream")
+    before = handler.setStream(sys.stdout)
+
+    def read() -> str:
+        written = capsys.readouterr()
+        return written.out + written.err + caplog.text
+
+    yield read
+    handler.setStream(before)
