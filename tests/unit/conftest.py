@@ -51,9 +51,6 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "test",
 }
 
-# What to do in place of a call to AWS: None goes on with the call, a pair is its answer.
-type Interruption = Callable[[], Any]
-
 
 @dataclass
 class LambdaContext:
@@ -99,7 +96,8 @@ class Service:
         self.secrets = _admin("secretsmanager")
         self.secret_key = uuid.uuid4().hex
         self.calls: list[str] = []
-        self._interruptions: list[tuple[str, Interruption, bool]] = []
+        self._interruptions: list[tuple[str, Callable[[], object]]] = []
+        self._answers: dict[str, AwsAnswer | Exception] = {}
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:
         """Call a function with an event."""
@@ -279,37 +277,50 @@ class Service:
             [self.dynamodb.scan(TableName=name)["Items"] for name in ("users", "uploads")]
         )
 
-    def intercept(self, target: str, interruption: Interruption, *, always: bool = False) -> None:
-        """Do something before the next call, or every one, of an operation or AWS service."""
-        self._interruptions.append((target, interruption, always))
+    def meanwhile(self, operation: str, action: Callable[[], object]) -> None:
+        """Do something once, just before a function next calls an operation of AWS."""
+        self._interruptions.append((operation, action))
 
-    def on_call(self, model: Any) -> Any:
-        """Called by botocore before every call of a function."""
+    def let_aws_answer(self, target: str, answer: "AwsAnswer | Exception") -> None:
+        """Answer every call of an operation, or of a whole service, from now on."""
+        self._answers[target] = answer
+
+    def on_call(self, model: Any) -> "AwsAnswer | None":
+        """Called by botocore before every call of a function; None lets it go on."""
         self.calls.append(model.name)
-        for entry in self._interruptions:
-            target, interruption, always = entry
-            if target in (model.name, model.service_model.service_name):
-                if not always:
-                    self._interruptions.remove(entry)
-                return interruption()
+        for interruption in self._interruptions:
+            operation, action = interruption
+            if operation == model.name:
+                self._interruptions.remove(interruption)
+                action()
+                break
+        for target in (model.name, model.service_model.service_name):
+            answer = self._answers.get(target)
+            if isinstance(answer, Exception):
+                raise answer
+            if answer:
+                return answer
         return None
 
 
-def aws_error(code: str, status: int = 400, **content: Any) -> Interruption:
-    """An interruption that answers a call with an error of AWS."""
-    return lambda: (
-        SimpleNamespace(status_code=status),
-        {
-            "Error": {"Code": code, "Message": "from a test"},
-            "ResponseMetadata": {"HTTPStatusCode": status},
-            **content,
-        },
-    )
+# What botocore passes on: the status, and the parsed body.
+type AwsAnswer = tuple[SimpleNamespace, dict[str, Any]]
 
 
-def aws_answer(**content: Any) -> Interruption:
-    """An interruption that answers a call."""
-    return lambda: (SimpleNamespace(status_code=200), content)
+def aws_answer(**content: Any) -> AwsAnswer:
+    """A successful answer of AWS."""
+    return SimpleNamespace(status_code=200), content
+
+
+def aws_error(code: str, status: int = 400, **content: Any) -> AwsAnswer:
+    """An answer of AWS that is an error."""
+    error = {"Code": code, "Message": "from a test"}
+    metadata = {"HTTPStatusCode": status}
+    return SimpleNamespace(status_code=status), {
+        "Error": error,
+        "ResponseMetadata": metadata,
+        **content,
+    }
 
 
 @cache
@@ -338,7 +349,8 @@ def _observed_session() -> None:
     """Have the functions' session, which lives as long as the tests, tell of every call."""
     from vignette.adapters import aws
 
-    aws.session().events.register("before-call", lambda model, **_: _deployed[-1].on_call(model))
+    hooks: Any = aws.session().events
+    hooks.register("before-call", lambda model, **_: _deployed[-1].on_call(model))
 
 
 def new_environment() -> None:
@@ -381,8 +393,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         forget_keys()
         deployed = Service()
         _deployed.append(deployed)
-        _create_table("users", resource("Users"))
-        _create_table("uploads", resource("Uploads"))
+        _create_table("users", resource("UsersTable"))
+        _create_table("uploads", resource("UploadsTable"))
         deployed.s3.create_bucket(
             Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION}
         )

@@ -1,0 +1,179 @@
+"""The service deployed into MiniStack with IAM enforcement, called over HTTP as users call it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import jwt
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PHOTOS = ROOT / "tests" / "photos"
+_START_SECONDS = 600  # the first start builds everything
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What .local/stack.json says of a stack of this test run's own.
+
+    With STACK_FILE set to the stack.json of a running stack, that one is used instead.
+    """
+    running = os.environ.get("STACK_FILE")
+    if running:
+        yield json.loads(Path(running).read_text())
+        return
+    state = tmp_path_factory.mktemp("stack")
+    with (state / "output.log").open("w") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "local/bootstrap.py", "ministack", "sam", "lambda", "--"),
+                *("local/stack.py", "--state", str(state), "--port", str(_free_port())),
+            ],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    facts = state / "stack.json"
+    try:
+        deadline = time.monotonic() + _START_SECONDS
+        while not facts.exists():
+            assert process.poll() is None, (state / "output.log").read_text()
+            assert time.monotonic() < deadline, (state / "output.log").read_text()
+            time.sleep(0.2)
+        yield json.loads(facts.read_text())
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Client:
+    """An application that calls the deployed service."""
+
+    def __init__(self, stack: dict[str, Any]) -> None:
+        self.stack = stack
+        self.http = httpx.Client(base_url=stack["baseUrl"], timeout=30)
+        self.key = {"Authorization": f"Bearer {stack['secretKey']}"}
+
+    def user_headers(self, user_id: str) -> dict[str, str]:
+        """The header that a user's own application sends."""
+        now = int(time.time())
+        claims = {
+            "iss": self.stack["jwtIssuer"],
+            "aud": self.stack["jwtAudience"],
+            "sub": user_id,
+            "iat": now,
+            "exp": now + 600,
+        }
+        token = jwt.encode(
+            claims,
+            Path(self.stack["jwtPrivateKeyFile"]).read_text(),
+            "RS256",
+            headers={"kid": self.stack["jwtKeyId"]},
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+    def create_user(self, **fields: Any) -> dict[str, Any]:
+        """A new user."""
+        body = {
+            "email": f"{uuid.uuid4().hex}@example.com",
+            "firstName": "Grace",
+            "lastName": "Hopper",
+            **fields,
+        }
+        answer = self.http.post("/api/v1/shared/users", json=body, headers=self.key)
+        assert answer.status_code == 201, answer.text
+        user: dict[str, Any] = answer.json()
+        return user
+
+    def upload_form(self, headers: dict[str, str], photo: bytes, **fields: Any) -> dict[str, Any]:
+        """A presigned form for a photo."""
+        body = {
+            "kind": "profile_picture",
+            "contentType": "image/jpeg",
+            "contentLength": len(photo),
+            **fields,
+        }
+        answer = self.http.post("/api/v1/uploads", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        form: dict[str, Any] = answer.json()
+        return form
+
+    def send(self, form: dict[str, Any], photo: bytes, **changed: str) -> httpx.Response:
+        """Post a photo to the form's address, as a browser does."""
+        return httpx.post(
+            form["url"],
+            data={**form["fields"], **changed},
+            files={"file": ("photo.jpg", photo, "image/jpeg")},
+            timeout=30,
+        )
+
+    def upload(self, headers: dict[str, str], photo: bytes, **fields: Any) -> dict[str, Any]:
+        """Upload a photo and wait until it is ready or failed."""
+        form = self.upload_form(headers, photo, **fields)
+        sent = self.send(form, photo)
+        assert sent.status_code == 204, sent.text
+        return self.finished(form["uploadId"], headers)
+
+    def finished(self, upload_id: str, headers: dict[str, str]) -> dict[str, Any]:
+        """An upload once it is no longer pending."""
+        deadline = time.monotonic() + 60
+        while True:
+            answer = self.http.get(f"/api/v1/uploads/{upload_id}", headers=headers)
+            assert answer.status_code == 200, answer.text
+            upload: dict[str, Any] = answer.json()
+            if upload["state"] != "pending":
+                return upload
+            assert time.monotonic() < deadline, "the upload stays pending"
+            time.sleep(0.1)
+
+    def set_picture(self, headers: dict[str, str], upload_id: str | None) -> httpx.Response:
+        """Set or, with None, remove the picture of the calling user."""
+        return self.http.patch(
+            "/api/v1/users/me/profile-picture", json={"uploadId": upload_id}, headers=headers
+        )
+
+    def aws(self, service: str) -> Any:
+        """An AWS client with the rights of the account's administrator."""
+        return boto3.client(
+            service,
+            endpoint_url=self.stack["awsEndpointUrl"],
+            region_name=self.stack["region"],
+            aws_access_key_id=self.stack["accessKeyId"],
+            aws_secret_access_key=self.stack["secretAccessKey"],
+        )
+
+    def objects(self, prefix: str) -> set[str]:
+        """The keys of the bucket's objects under a prefix."""
+        found = self.aws("s3").list_objects_v2(Bucket=self.stack["bucket"], Prefix=prefix)
+        return {entry["Key"] for entry in found.get("Contents", [])}
+
+
+def eventually(condition: Any, *, seconds: float = 30) -> bool:
+    """Whether a condition becomes true within a time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+@pytest.fixture(scope="session")
+def client(stack: dict[str, Any]) -> Client:
+    """A client of the deployed service."""
+    return Client(stack)
