@@ -7,6 +7,9 @@ SAM = SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venv/sam/bin/sam
 LOCK = .local/venv/uv/bin/uv pip compile --quiet pyproject.toml --python-version 3.13 --universal \
 	--only-binary :all: --generate-hashes --no-emit-index-url --no-header --no-annotate $(UPGRADE)
 
+# Environments are installed without bytecode: what is used writes its own at the first run.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
+
 .PHONY: run test bench lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
