@@ -244,7 +244,8 @@ def save(before: User, after: User, *more: table.Action) -> User:
         table.transact(actions)
     except table.ConditionFailed as failure:
         taken = _taken([has[claim] for claim in added], failure)
-        if taken.fields:
+        # Where the user has changed too, whoever wrote may have been this very user.
+        if taken.fields and 0 not in failure.failed:
             raise taken from None
         raise
     return after
@@ -266,8 +267,8 @@ def delete(user_id: str) -> None:
             _count(user.id, -1),
         ]
         doomed = uploads.ids_of(user_id)
-        if user.picture and user.picture.upload_id not in doomed:
-            doomed.append(user.picture.upload_id)
+        if user.picture:  # first, so that it goes with the user and not before
+            doomed = list(dict.fromkeys([user.picture.upload_id, *doomed]))
         room = table.MAX_TRANSACTION_ACTIONS - len(actions)
         for upload_id in doomed[room:]:
             uploads.discard(upload_id)

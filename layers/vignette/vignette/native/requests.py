@@ -1,5 +1,6 @@
 """What the native API accepts; a body that fits is turned into the domain's terms."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -8,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     ValidationError,
 )
@@ -38,6 +40,14 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """The moment in UTC, where the calendar reaches that far: years 1 to 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999") from None
+
+
 Email = Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)]
 Name = Annotated[
     str,
@@ -51,7 +61,9 @@ WebAddress = Annotated[
 ]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
 Milliseconds = Annotated[
-    AwareDatetime, AfterValidator(lambda moment: int(moment.timestamp() * 1000))
+    AwareDatetime,
+    AfterValidator(_in_utc),
+    PlainSerializer(lambda moment: int(moment.timestamp() * 1000)),
 ]
 
 
@@ -141,8 +153,9 @@ def new_upload(request: Request) -> tuple[str, NewUpload]:
 
     Raises `Forbidden` where a user names another one, and `TooLarge`.
     """
+    caller = request.caller
     upload = _parse(NewUpload, request)
-    user_id = _owner(request.caller, upload.user_id)
+    user_id = _owner(caller, upload.user_id)
     if upload.content_length > settings.MAX_UPLOAD_BYTES:
         raise TooLarge(f"A photo has at most {settings.MAX_UPLOAD_BYTES} bytes.")
     return user_id, upload
