@@ -97,7 +97,7 @@ class Service:
         self.secret_key = uuid.uuid4().hex
         self.calls: list[str] = []
         self._interruptions: list[tuple[str, Callable[[], object]]] = []
-        self._answers: dict[str, AwsAnswer | Exception] = {}
+        self._answers: dict[str, AwsAnswer | Exception | None] = {}
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:
         """Call a function with an event."""
@@ -281,8 +281,8 @@ class Service:
         """Do something once, just before a function next calls an operation of AWS."""
         self._interruptions.append((operation, action))
 
-    def let_aws_answer(self, target: str, answer: "AwsAnswer | Exception") -> None:
-        """Answer every call of an operation, or of a whole service, from now on."""
+    def let_aws_answer(self, target: str, answer: "AwsAnswer | Exception | None") -> None:
+        """Answer every call of an operation or a service from now on; None stops that."""
         self._answers[target] = answer
 
     def on_call(self, model: Any) -> "AwsAnswer | None":
