@@ -1,70 +1,23 @@
 """What the native API accepts; a body that fits is turned into the domain's terms."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails, Url
+from pydantic_core import ErrorDetails
 
 from vignette import settings
 from vignette.access import Caller, require_key
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
+from vignette.formats import Email, ExternalId, Milliseconds, Name, Username, WebAddress
 from vignette.http import Request
 from vignette.native.responses import State
 from vignette.uploads import Kind, Scope
 
-# The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
-# leaves out the quoted forms of RFC 5322 that nobody uses; 254 is the limit of RFC 5321.
-_EMAIL = (
-    r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
-)
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
-
-def _web_address(value: str) -> str:
-    """The value itself, so that what is kept is what was sent, where it is an http(s) URL."""
-    if Url(value).scheme not in ("http", "https"):
-        raise ValueError("must be an http or https URL")
-    return value
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """The moment in UTC, where the calendar reaches that far: years 1 to 9999."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must be in the years 1 to 9999") from None
-
-
-Email = Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)]
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=_PRINTABLE),
-]
-Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]
 Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
-WebAddress = Annotated[
-    str, StringConstraints(max_length=2048, pattern=_PRINTABLE), AfterValidator(_web_address)
-]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
-Milliseconds = Annotated[
-    AwareDatetime,
-    AfterValidator(_in_utc),
-    PlainSerializer(lambda moment: int(moment.timestamp() * 1000)),
-]
 
 
 class _Body(BaseModel):

@@ -1,0 +1,59 @@
+"""Formats of single attributes, the same in every wire format; for pydantic models."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic_core import Url
+
+# The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
+# leaves out the quoted forms of RFC 5322 that nobody uses; 254 is the limit of RFC 5321.
+_EMAIL = (
+    r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+    r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
+)
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _web_address(value: str) -> str:
+    """The value itself, so that what is kept is what was sent, where it is an http(s) URL."""
+    if Url(value).scheme not in ("http", "https"):
+        raise ValueError("must be an http or https URL")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The moment in UTC, where the calendar reaches that far: years 1 to 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999") from None
+
+
+Email = Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)]
+# E.164: a plus sign and at most 15 digits, the first of them not 0.
+Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=_PRINTABLE),
+]
+Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]
+# RFC 5646 (BCP 47), well-formed: subtags of letters and digits, a language first.
+Locale = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)
+]
+WebAddress = Annotated[
+    str, StringConstraints(max_length=2048, pattern=_PRINTABLE), AfterValidator(_web_address)
+]
+# RFC 3339 in, milliseconds since the epoch out.
+Milliseconds = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_utc),
+    PlainSerializer(lambda moment: int(moment.timestamp() * 1000)),
+]
