@@ -1,9 +1,12 @@
-"""Who may call: the service's secret key acts on any user, a user's token on its own subject."""
+"""Who may call: the service's secret key acts on any user, a user's token on its own subject.
+
+An Admin API token, signed with a key that Authgear's clients hold, is worth the secret key.
+"""
 
 import hmac
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
     from jwt import PyJWK, PyJWKClient
 
 # RFC 8725, section 3.1: the algorithms are the service's choice, never the token's.
-_ALGORITHMS = ("RS256", "ES256")
+_USER_ALGORITHMS = ("RS256", "ES256")
+_ADMIN_ALGORITHMS = ("RS256",)
 # An unknown key may be newer than the cached ones; ask again, but not for every wrong token.
 _REFRESH_SECONDS = 10.0
 _refreshed_at = float("-inf")
@@ -38,15 +42,57 @@ def authenticate(authorization: str | None) -> Caller:
 
     Raises `Unauthenticated`, and `Unavailable` where keys cannot be read.
     """
-    scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("Send `Authorization: Bearer` and a secret key or a user's token.")
+    token = _bearer_token(authorization)
     if token.count(".") == 2:
         return Caller(_subject(token))
     if _is_secret_key(token):
         return Caller(None)
     raise Unauthenticated("The secret key is not valid.")
+
+
+def authenticate_admin(authorization: str | None) -> None:
+    """Check that an `Authorization` header has an Admin API token or the secret key.
+
+    The token is what Authgear documents ("Admin API", "Authentication and Security"): RS256,
+    `aud` the app's id, and `exp`. Raises `Unauthenticated`, and `Unavailable` where keys cannot
+    be read.
+    """
+    token = _bearer_token(authorization)
+    if token.count(".") == 2:
+        _claims(
+            token,
+            jwks=settings.admin_api_jwks(),
+            algorithms=_ADMIN_ALGORITHMS,
+            audience=settings.admin_api_app_id(),
+            required=["exp", "aud"],
+        )
+    elif not _is_secret_key(token):
+        raise Unauthenticated("The secret key is not valid.")
+
+
+def sign(purpose: str, message: str) -> str:
+    """A signature of the service's own on a message, to be shown to it again.
+
+    The key is derived from the secret key, and another one for every purpose. Raises
+    `Unavailable`.
+    """
+    from vignette.adapters import secret
+
+    return _signature(next(secret.candidates()), purpose, message)
+
+
+def is_signed(purpose: str, message: str, signature: str) -> bool:
+    """Whether a signature is the service's own, of now or of before the secret was rotated.
+
+    Raises `Unavailable`.
+    """
+    from vignette.adapters import secret
+
+    given = signature.encode()
+    return any(
+        hmac.compare_digest(given, _signature(value, purpose, message).encode())
+        for value in secret.candidates()
+    )
 
 
 def require_key(caller: Caller) -> None:
@@ -62,6 +108,19 @@ def require_user(caller: Caller) -> str:
     return caller.user_id
 
 
+def _bearer_token(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Send `Authorization: Bearer` and a secret key or a token.")
+    return token
+
+
+def _signature(value: str, purpose: str, message: str) -> str:
+    key = hmac.digest(value.encode(), purpose.encode(), "sha256")
+    return hmac.digest(key, message.encode(), "sha256").hex()
+
+
 def _is_secret_key(token: str) -> bool:
     from vignette.adapters import secret  # a user's token needs no secret store
 
@@ -70,36 +129,56 @@ def _is_secret_key(token: str) -> bool:
 
 
 def _subject(token: str) -> str:
-    import jwt  # a secret key needs no cryptography
-
-    if len(token) > settings.MAX_TOKEN_CHARACTERS:
-        raise Unauthenticated("The token is too long.")
-    try:
-        header = jwt.get_unverified_header(token)
-        key = _verification_key(header)
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            key,
-            algorithms=[key.algorithm_name],
-            audience=settings.jwt_audience(),
-            issuer=settings.jwt_issuer(),
-            leeway=settings.CLOCK_SKEW_SECONDS,
-            options={"require": ["exp", "iss", "aud", "sub"]},
-        )
-    except (jwt.InvalidTokenError, jwt.PyJWKError, ValueError) as error:
-        raise Unauthenticated("The token is not valid.") from error
+    claims = _claims(
+        token,
+        jwks=settings.jwt_jwks(),
+        algorithms=_USER_ALGORITHMS,
+        audience=settings.jwt_audience(),
+        issuer=settings.jwt_issuer(),
+        required=["exp", "iss", "aud", "sub"],
+    )
     subject = claims["sub"]
     if not subject:
         raise Unauthenticated("The token names no subject.")
     return str(subject)
 
 
-def _verification_key(header: dict[str, Any]) -> "PyJWK":
+def _claims(
+    token: str,
+    *,
+    jwks: str,
+    algorithms: Sequence[str],
+    audience: str,
+    issuer: str | None = None,
+    required: Sequence[str],
+) -> dict[str, Any]:
+    """What a token says, once its signature, times, audience and issuer are verified."""
+    import jwt  # a secret key needs no cryptography
+
+    if len(token) > settings.MAX_TOKEN_CHARACTERS:
+        raise Unauthenticated("The token is too long.")
+    try:
+        key = _verification_key(jwt.get_unverified_header(token), jwks, algorithms)
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[key.algorithm_name],
+            audience=audience,
+            issuer=issuer,
+            leeway=settings.CLOCK_SKEW_SECONDS,
+            options={"require": list(required)},
+        )
+    except (jwt.InvalidTokenError, jwt.PyJWKError, ValueError) as error:
+        raise Unauthenticated("The token is not valid.") from error
+    return claims
+
+
+def _verification_key(header: dict[str, Any], jwks: str, algorithms: Sequence[str]) -> "PyJWK":
     import jwt
 
-    if header.get("alg") not in _ALGORITHMS:
+    if header.get("alg") not in algorithms:
         raise jwt.InvalidAlgorithmError("The token's algorithm is not accepted.")
-    for keys in _key_sets(settings.jwt_jwks()):
+    for keys in _key_sets(jwks):
         for key in keys:
             if key.algorithm_name == header["alg"] and header.get("kid") in (None, key.key_id):
                 return key

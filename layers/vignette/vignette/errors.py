@@ -86,6 +86,12 @@ class UploadInUse(VignetteError):
     code = "upload_in_use"
 
 
+class UploadUsed(VignetteError):
+    """The address that was issued for one photo has had it."""
+
+    code = "upload_used"
+
+
 class UploadWrongScope(VignetteError):
     """Only an upload of scope `user` can become a user's picture."""
 

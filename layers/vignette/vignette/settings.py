@@ -7,6 +7,7 @@ MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 RENDITION_SIZES = (64, 128, 256, 512)  # pixels, square
 THUMB_SIZE = 256  # pixels: the rendition behind `profilePictureUrl`
+WHOLE_PICTURE_SIDE = 2048  # pixels: the longer side of a whole, uncropped picture at most
 WEBP_QUALITY = 80
 
 # Lifetimes, in seconds
@@ -22,6 +23,8 @@ USER_SHARDS = 8
 
 # Requests
 MAX_JSON_BODY_BYTES = 64 * 1024
+# Lambda takes an event of 6 MiB and answers with as much; bytes travel in it as base64.
+MAX_BODY_BYTES = 4_500_000
 MAX_TOKEN_CHARACTERS = 8192
 CLOCK_SKEW_SECONDS = 10
 
@@ -59,3 +62,13 @@ def jwt_audience() -> str:
 def jwt_jwks() -> str:
     """A JWKS document as JSON, or the https address of one (RFC 7517)."""
     return os.environ["JWT_JWKS"]
+
+
+def admin_api_app_id() -> str:
+    """The app id in the addresses and tokens of Authgear's Admin API."""
+    return os.environ["ADMIN_API_APP_ID"]
+
+
+def admin_api_jwks() -> str:
+    """The public Admin API keys: a JWKS as JSON or its https address, empty where there are none."""
+    return os.environ["ADMIN_API_JWKS"]
