@@ -1,0 +1,177 @@
+"""Photographs in, renditions out: the only package that decodes or encodes pictures.
+
+What arrives is hostile until shown otherwise. A photo is identified by its own bytes, is given
+to the one decoder of that format and to no other, and has its pixels counted from its header
+before any is decoded. Whatever goes wrong is an `UnreadableImage` with a reason. What leaves is
+encoded anew from pixels, so nothing of the original file is in it.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image, ImageCms, WebPImagePlugin
+
+from vignette import settings
+from vignette.images import formats
+from vignette.images.isolation import isolated
+from vignette.images.unreadable import UnreadableImage, reading
+
+__all__ = ["Photo", "Rendition", "UnreadableImage", "open_photo"]
+
+# Importing the plugin spares the first `save` from importing those of every other format.
+assert WebPImagePlugin.SUPPORTED  # noqa: S101
+
+# Where a photo is much too large, averaging whole blocks of pixels comes first, which is many
+# times cheaper than a filter, and leaves at least this many times the pixels to the filter.
+_FILTER_GAP = 1.5
+
+# EXIF 2.32, tag 0x0112: how to turn what is stored into what was seen.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One finished WebP picture.
+
+    `size` is the one asked for; `width` and `height` are its pixels, fewer where the photo is
+    smaller than that, for a photo is never enlarged.
+    """
+
+    size: int
+    width: int
+    height: int
+    body: bytes
+
+
+class Photo:
+    """A photo whose header was read and found acceptable; its pixels are not decoded yet.
+
+    `width` and `height` are its pixels when upright.
+    """
+
+    def __init__(self, source: formats.Source) -> None:
+        self._source = source
+        self.format = source.format
+        self.width, self.height = source.size
+        if source.orientation in _SIDEWAYS:
+            self.width, self.height = self.height, self.width
+
+    def renditions(
+        self,
+        sizes: Sequence[int] = settings.RENDITION_SIZES,
+        quality: int = settings.WEBP_QUALITY,
+    ) -> Iterator[Rendition]:
+        """Square, centre-cropped, upright sRGB WebP pictures, each as soon as it is encoded.
+
+        Decoding is over when the first one comes out. To be iterated once.
+
+        Raises:
+            UnreadableImage: `corrupt_image` or `too_many_pixels`, before the first rendition.
+        """
+        side = min(max(sizes), self.width, self.height)
+        with reading():
+            picture = (
+                isolated(lambda: _square(self._source, side))
+                if self._source.isolated
+                else _square(self._source, side)
+            )
+        with ThreadPoolExecutor(2) as encoders:
+            encoding: dict[Future[bytes], list[int]] = {}
+            for size in sorted(sizes, reverse=True):
+                if not encoding or size < picture.width:
+                    side = min(size, picture.width)
+                    picture = picture.resize((side, side), Image.Resampling.LANCZOS)
+                    current = encoders.submit(_webp, picture, quality)
+                encoding.setdefault(current, []).append(size)
+            for done in as_completed(encoding):
+                for size in encoding[done]:
+                    pixels = min(size, self.width, self.height)
+                    yield Rendition(size, pixels, pixels, done.result())
+
+
+def open_photo(data: bytes) -> Photo:
+    """Identify a photo by its bytes and read its header.
+
+    Raises:
+        UnreadableImage: `empty`, `unsupported_format`, `corrupt_image`, or `too_many_pixels`
+            where its width times its height is over `settings.MAX_PIXELS`.
+    """
+    if not data:
+        raise UnreadableImage("empty")
+    with reading():
+        source = formats.open_source(data)
+        width, height = source.size
+        if width * height > settings.MAX_PIXELS:
+            raise UnreadableImage("too_many_pixels")
+        return Photo(source)
+
+
+def _square(source: formats.Source, side: int) -> Image.Image:
+    """The centre of a photo, decoded, `side` pixels square, upright, sRGB, in RGB or RGBA."""
+    raster = source.decode(side)
+    width, height = source.size
+    edge = min(width, height)
+    (across, down), (right, bottom) = raster.scale, raster.size
+    box = (
+        (width - edge) / 2 * across,
+        (height - edge) / 2 * down,
+        min((width + edge) / 2 * across, right),
+        min((height + edge) / 2 * down, bottom),
+    )
+    # Whole pixels first, by averaging; what is left over is the filter's.
+    factor = int(min(box[2] - box[0], box[3] - box[1]) / side / _FILTER_GAP) or 1
+    outer = (int(box[0]), int(box[1]), -int(-box[2] // 1), -int(-box[3] // 1))
+    image = raster.reduced(outer, factor).resize(
+        (side, side),
+        Image.Resampling.LANCZOS,
+        box=(
+            (box[0] - outer[0]) / factor,
+            (box[1] - outer[1]) / factor,
+            (box[2] - outer[0]) / factor,
+            (box[3] - outer[1]) / factor,
+        ),
+    )
+    image = _srgb(image, source.icc_profile)
+    if source.orientation in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[source.orientation])
+    return image
+
+
+def _srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
+    """The image as sRGB, RGB or RGBA, converted from the embedded profile if it is usable."""
+    if image.mode == "RGBa":
+        image = image.convert("RGBA")
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    colours = image.convert("RGB") if alpha else image
+    if icc_profile:
+        # A broken profile, or one for another kind of pixels, is as good as none.
+        with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            colours = ImageCms.profileToProfile(  # type: ignore[assignment]
+                colours,
+                ImageCms.ImageCmsProfile(BytesIO(icc_profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+    colours = colours.convert("RGB")
+    if alpha:
+        colours.putalpha(alpha)
+    return colours
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
+    """The pixels as WebP and nothing else: Pillow writes metadata only where it is handed some."""
+    body = BytesIO()
+    picture.save(body, "WEBP", quality=quality)
+    return body.getvalue()

@@ -1,0 +1,375 @@
+"""The accepted formats: how each is recognised, and how its header and its pixels are read.
+
+Nothing here goes through `Image.open`, which would offer a file to every format that any module
+of Pillow has registered. The modules of a format are imported when a photo needs them.
+"""
+
+import os
+import re
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Literal
+
+from PIL import Image, ImageChops
+from PIL.ImageFile import ImageFile
+
+from vignette import settings
+from vignette.images.unreadable import UnreadableImage
+
+Format = Literal["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIC", "ICO"]
+Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
+
+# Pillow refuses twice its limit, and only warns of once. It applies this to every size that it
+# learns while it reads: a canvas, a frame larger than its canvas, the picture inside an icon.
+Image.MAX_IMAGE_PIXELS = settings.MAX_PIXELS // 2
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+# Pillow's header parsers are loops over blocks that a file may have millions of.
+_MAX_READS = 100_000
+
+# A scan of a progressive JPEG costs time for every pixel and as little as 75 bytes. Real photos
+# have about ten scans; this is twenty for the largest.
+_MAX_SCANNED_PIXELS = 20 * settings.MAX_PIXELS
+
+# Pixels to convert at a time: 4 MiB of them, which caches hold.
+_BAND_PIXELS = 1 << 20
+
+# ISO/IEC 23000-22 and the AV1 Image File Format: brands of still pictures and of sequences.
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+
+_ORIENTATION_TAG = 0x0112
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """Decoded pixels, perhaps fewer than the photo has.
+
+    `reduced(box, factor)` is the pixels of a box, averaged in squares of `factor` pixels, in
+    mode L, RGB, RGBa or CMYK. `scale` is how many pixels across and down stand for one of the
+    photo.
+    """
+
+    size: tuple[int, int]
+    reduced: Callable[[Box, int], Image.Image]
+    scale: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the header of a photo says, and how to decode the rest.
+
+    `size` is in pixels before the orientation (EXIF, 1 to 8) is applied. `decode(side)` gives at
+    least `side` pixels across and down, or all there are.
+    """
+
+    format: Format
+    size: tuple[int, int]
+    decode: Callable[[int], Raster]
+    icc_profile: bytes | None = None
+    orientation: int = 1
+    isolated: bool = False  # to be decoded in a process of its own
+
+
+def open_source(data: bytes) -> Source:
+    """Recognise a photo's format by its first bytes and read its header.
+
+    Raises `UnreadableImage` for any other format, and whatever a decoder raises.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return _open_jpeg(data)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _open_png(data)
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return _open_gif(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _open_webp(data)
+    if data.startswith(b"\0\0\1\0"):
+        return _open_ico(data)
+    if data[4:8] == b"ftyp":
+        # ISO/IEC 14496-12, 4.3: a major brand, a version, compatible brands.
+        end = min(int.from_bytes(data[:4]), 256)
+        for brand in (data[8:12], *(data[at : at + 4] for at in range(16, end, 4))):
+            if brand in _AVIF_BRANDS:
+                return _open_avif(data)
+            if brand in _HEIC_BRANDS:
+                return _open_heic(data)
+    raise UnreadableImage("unsupported_format")
+
+
+def _open_jpeg(data: bytes) -> Source:
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    image = JpegImageFile(_File(data))
+    width, height = image.size
+    if _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
+        raise ValueError("too many scans")
+    if image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow takes every CMYK for Adobe's, which stores ink the other way round.
+        image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
+
+    def decode(side: int) -> Raster:
+        # libjpeg decodes at 1/2, 1/4 or 1/8 of the size for a fraction of the work.
+        image.draft(None, (side, side))
+        raster = _raster(image)
+        across = max(1, round(width / image.width))
+        return Raster(raster.size, raster.reduced, (1 / across, 1 / across))
+
+    return _source("JPEG", image, decode)
+
+
+def _jpeg_scans(data: bytes) -> int:
+    """How many scans a JPEG has before its end (ITU-T T.81, annex B)."""
+    scans = 0
+    at = 2
+    # In a scan, 0xFF is followed by 0x00 or by one of the restart markers 0xD0 to 0xD7.
+    marker = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+    while (found := marker.search(data, at)) and found[0] != b"\xff\xd9":
+        scans += found[0] == b"\xff\xda"
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+    return scans
+
+
+def _open_png(data: bytes) -> Source:
+    from PIL.PngImagePlugin import PngImageFile
+
+    image = PngImageFile(_File(data))
+    _scale_key_colour(image)
+    return _source("PNG", image)
+
+
+def _open_gif(data: bytes) -> Source:
+    from PIL.GifImagePlugin import GifImageFile
+
+    return _source("GIF", GifImageFile(_File(data)))
+
+
+def _open_ico(data: bytes) -> Source:
+    from PIL.IcoImagePlugin import IcoFile
+
+    icon = IcoFile(_File(data))
+    best = max(range(len(icon.entry)), key=lambda i: (icon.entry[i].square, icon.entry[i].bpp))
+    image = icon.frame(best)
+    if isinstance(image, ImageFile):
+        _scale_key_colour(image)
+    return _source("ICO", image)
+
+
+def _open_webp(data: bytes) -> Source:
+    from vignette.images import libwebp
+
+    width, height, animated = libwebp.read_features(data)
+    chunks = dict(reversed(list(_riff_chunks(data, 12))))
+    first = chunks[b"ANMF"] if animated else None
+
+    def decode(side: int) -> Raster:
+        factor = max(1, int(min(width, height) / side / 1.3))
+        size = -(-width // factor), -(-height // factor)
+        if first is None:
+            image = libwebp.decode(data, size)
+        else:
+            image = _webp_frame(first, (width, height), size)
+        return Raster(size, _raster(image).reduced, (size[0] / width, size[1] / height))
+
+    orientation = _orientation(chunks.get(b"EXIF"))
+    return Source("WEBP", (width, height), decode, chunks.get(b"ICCP"), orientation)
+
+
+def _riff_chunks(data: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
+    while at + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, at)
+        yield name, data[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
+
+
+def _webp_frame(frame: bytes, canvas: tuple[int, int], size: tuple[int, int]) -> Image.Image:
+    """An animation's frame on its canvas, the canvas scaled to `size`.
+
+    The frame is made a file of its own (WebP Container Specification, ANMF and VP8X).
+    """
+    from vignette.images import libwebp
+
+    def triple(at: int) -> int:
+        return int.from_bytes(frame[at : at + 3], "little")
+
+    left, top, width, height = 2 * triple(0), 2 * triple(3), triple(6) + 1, triple(9) + 1
+    if left + width > canvas[0] or top + height > canvas[1]:
+        raise ValueError("a frame outside of its canvas")
+    pictures = frame[16:]
+    alpha_flag = 0x10 * pictures.startswith(b"ALPH")
+    extended = struct.pack("<4sIB3x", b"VP8X", 10, alpha_flag) + frame[6:12]
+    body = b"WEBP" + extended + pictures
+    still = struct.pack("<4sI", b"RIFF", len(body)) + body
+
+    across, down = size[0] / canvas[0], size[1] / canvas[1]
+    scaled = max(1, round(width * across)), max(1, round(height * down))
+    image = libwebp.decode(still, scaled)
+    if scaled == size:
+        return image
+    whole = Image.new("RGBA", size)
+    whole.paste(image, (round(left * across), round(top * down)))
+    return whole
+
+
+def _open_avif(data: bytes) -> Source:
+    from PIL import _avif
+
+    def decoder() -> "_avif.AvifDecoder":
+        return _avif.AvifDecoder(data, "auto", os.process_cpu_count() or 1)
+
+    # The orientation here is the container's (irot and imir); EXIF's counts for nothing.
+    size, _, mode, icc_profile, _, orientation, _ = decoder().get_info()
+
+    def decode(_: int) -> Raster:
+        pixels = decoder().get_frame(0)[0]
+        return _raw_raster(mode, size, pixels, len(pixels) // size[1])
+
+    return Source("AVIF", size, decode, icc_profile, orientation, isolated=True)
+
+
+def _open_heic(data: bytes) -> Source:
+    import pillow_heif
+
+    options = pillow_heif.options
+    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
+    photo = pillow_heif.open_heif(data)
+
+    def decode(_: int) -> Raster:
+        # Opened again, because threads that libheif may have started are not in this process.
+        again = pillow_heif.open_heif(data)
+        return _raw_raster(again.mode, again.size, again.data, again.stride)
+
+    # libheif turns the picture upright itself.
+    return Source("HEIC", photo.size, decode, photo.info.get("icc_profile"), isolated=True)
+
+
+class _File(BytesIO):
+    """A file in memory that gives up on a parser which reads it in too many pieces."""
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._reads += 1
+        if self._reads > _MAX_READS:
+            raise ValueError("too many blocks")
+        return super().read(size)
+
+
+def _source(
+    image_format: Format, image: Image.Image, decode: Callable[[int], Raster] | None = None
+) -> Source:
+    """A source from one of Pillow's images, not loaded yet."""
+    return Source(
+        image_format,
+        image.size,
+        decode or (lambda _: _raster(image)),
+        image.info.get("icc_profile"),
+        _orientation(image.info.get("exif")),
+    )
+
+
+def _raster(image: Image.Image) -> Raster:
+    """A raster of one of Pillow's images."""
+    image.load()
+    if image.mode in ("L", "RGB", "CMYK") and "transparency" not in image.info:
+        return Raster(image.size, lambda box, factor: image.reduce(factor, box))
+    return _banded_raster(image.size, image.crop)
+
+
+def _raw_raster(mode: str, size: tuple[int, int], pixels: bytes, stride: int) -> Raster:
+    """A raster of rows of pixels, `stride` bytes each."""
+    view = memoryview(pixels)
+
+    def crop(box: Box) -> Image.Image:
+        left, top, right, bottom = box
+        rows = Image.frombytes(
+            mode, (size[0], bottom - top), view[top * stride : bottom * stride], "raw", mode, stride
+        )
+        return rows.crop((left, 0, right, bottom - top))
+
+    return _banded_raster(size, crop)
+
+
+def _banded_raster(size: tuple[int, int], crop: Callable[[Box], Image.Image]) -> Raster:
+    """A raster that converts a band at a time, so that no second copy of a photo is needed."""
+
+    def reduced(box: Box, factor: int) -> Image.Image:
+        left, top, right, bottom = box
+        height = -(-(bottom - top) // factor)
+        step = factor * max(1, _BAND_PIXELS // ((right - left) * factor))
+        whole: Image.Image | None = None
+        for upper in range(top, bottom, step):
+            band = _continuous(crop((left, upper, right, min(upper + step, bottom))))
+            band = band.reduce(factor)
+            if whole is None:
+                whole = Image.new(band.mode, (band.width, height))
+            whole.paste(band, (0, (upper - top) // factor))
+        assert whole is not None  # noqa: S101, a box has pixels
+        return whole
+
+    return Raster(size, reduced)
+
+
+def _continuous(image: Image.Image) -> Image.Image:
+    """The image in a mode whose pixels can be averaged: L, RGB, CMYK or premultiplied RGBa."""
+    if image.mode == "I;16":
+        image = _grey_from_16_bits(image)
+    if image.mode == "RGBa" or (image.mode in ("L", "RGB", "CMYK") and not _has_key_colour(image)):
+        return image
+    if image.has_transparency_data:
+        return image.convert("RGBA").convert("RGBa")
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _has_key_colour(image: Image.Image) -> bool:
+    return "transparency" in image.info
+
+
+def _grey_from_16_bits(image: Image.Image) -> Image.Image:
+    """L or LA from I;16, which Pillow would clip rather than divide."""
+    # Read as pairs of a low and a high byte.
+    low, high = Image.frombytes("LA", image.size, image.tobytes()).split()
+    clear = image.info.get("transparency")
+    if clear is None:
+        return high
+    is_clear = ImageChops.multiply(
+        low.point([255 * (value == clear & 0xFF) for value in range(256)]),
+        high.point([255 * (value == clear >> 8) for value in range(256)]),
+    )
+    return Image.merge("LA", (high, ImageChops.invert(is_clear)))
+
+
+def _scale_key_colour(image: ImageFile) -> None:
+    """Bring a PNG's transparent colour to the depth that Pillow brings its pixels to."""
+    clear = image.info.get("transparency")
+    depth = image.tile[0].args if image.tile else None
+    if isinstance(clear, int) and depth in ("L;2", "L;4"):
+        image.info["transparency"] = clear * {"L;2": 85, "L;4": 17}[depth]
+    elif isinstance(clear, tuple) and depth == "RGB;16B":
+        image.info["transparency"] = tuple(sample >> 8 for sample in clear)
+
+
+def _orientation(exif: object) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or the EXIF is broken.
+
+    Reads the first directory only (TIFF 6.0, section 2), so there is nothing to loop through.
+    """
+    if not isinstance(exif, bytes):
+        return 1
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (entries,) = struct.unpack_from(f"{order}H", tiff, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, entry)
+            if tag == _ORIENTATION_TAG:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1
