@@ -1,12 +1,16 @@
 """What the native API answers with."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Literal, NotRequired, TypedDict, cast
 
-from vignette import pictures, settings, uploads
-from vignette.uploads import Ticket, Upload
-from vignette.users import User
+from vignette import pictures, settings, uploads, users
+
+# Formats, by the names that the OpenAPI document knows them by.
+type DateTime = str
+type Url = str
+type Uuid = str
 
 
 class State(StrEnum):
@@ -17,7 +21,73 @@ class State(StrEnum):
     BANNED = "banned"
 
 
-def user(user: User) -> dict[str, Any]:
+class User(TypedDict):
+    """A user. `profilePictureUrl` is valid for an hour where the picture is a custom one."""
+
+    id: Uuid
+    email: str | None
+    emailVerified: bool
+    firstName: str | None
+    lastName: str | None
+    username: str | None
+    externalId: str | None
+    profilePictureUrl: Url | None
+    hasCustomProfilePicture: bool
+    role: str
+    state: State
+    lastLogin: DateTime | None
+    createdAt: DateTime
+    updatedAt: DateTime
+
+
+class UploadForm(TypedDict):
+    """Where to post a photo: a form with all of `fields`, and then the photo as `file`."""
+
+    uploadId: Uuid
+    url: Url
+    fields: Mapping[str, str]
+    expiresAt: DateTime
+    maxBytes: int
+
+
+class Rendition(TypedDict):
+    """A square picture made of a photo. `url` is valid for an hour.
+
+    Its name is the number of pixels it was made for, `thumb` where that is 256; `width` and
+    `height` are smaller where the photo was.
+    """
+
+    name: str
+    width: int
+    height: int
+    contentType: Literal["image/webp"]
+    url: Url
+
+
+class Upload(TypedDict):
+    """An upload; what is not known yet is left out.
+
+    `width` and `height` are pixels of the upright photo. An upload that is somebody's picture
+    does not expire.
+    """
+
+    id: Uuid
+    userId: NotRequired[Uuid]
+    kind: uploads.Kind
+    scope: uploads.Scope
+    state: uploads.State
+    reason: NotRequired[
+        Literal["unsupported_format", "corrupt_image", "too_many_pixels", "too_large", "empty"]
+    ]
+    width: NotRequired[int]
+    height: NotRequired[int]
+    bytes: NotRequired[int]
+    renditions: NotRequired[list[Rendition]]
+    createdAt: DateTime
+    expiresAt: DateTime | None
+
+
+def user(user: users.User) -> User:
     """A user, with the address of the picture as it is served now."""
     return {
         "id": user.id,
@@ -31,24 +101,24 @@ def user(user: User) -> dict[str, Any]:
         "hasCustomProfilePicture": user.picture is not None,
         "role": user.role,
         "state": _state(user),
-        "lastLogin": _time(user.last_login),
-        "createdAt": _time(user.created_at),
-        "updatedAt": _time(user.updated_at),
+        "lastLogin": _moment(user.last_login) if user.last_login is not None else None,
+        "createdAt": _moment(user.created_at),
+        "updatedAt": _moment(user.updated_at),
     }
 
 
-def ticket(ticket: Ticket) -> dict[str, Any]:
+def ticket(ticket: uploads.Ticket) -> UploadForm:
     """A new upload's form."""
     return {
         "uploadId": ticket.upload.id,
         "url": ticket.form.url,
         "fields": dict(ticket.form.fields),
-        "expiresAt": _time(int(ticket.expires_at.timestamp() * 1000)),
+        "expiresAt": _moment(int(ticket.expires_at.timestamp() * 1000)),
         "maxBytes": settings.MAX_UPLOAD_BYTES,
     }
 
 
-def upload(upload: Upload) -> dict[str, Any]:
+def upload(upload: uploads.Upload) -> Upload:
     """An upload; what is not known yet is left out."""
     answer = {
         "id": upload.id,
@@ -62,14 +132,15 @@ def upload(upload: Upload) -> dict[str, Any]:
         "bytes": upload.bytes,
         "renditions": _renditions(upload),
     }
-    return {
-        **{name: value for name, value in answer.items() if value is not None},
-        "createdAt": _time(upload.created_at),
-        "expiresAt": _time(upload.expires_at * 1000 if upload.expires_at else None),
+    known: dict[str, object] = {name: value for name, value in answer.items() if value is not None}
+    known |= {
+        "createdAt": _moment(upload.created_at),
+        "expiresAt": _moment(upload.expires_at * 1000) if upload.expires_at else None,
     }
+    return cast("Upload", known)
 
 
-def _renditions(upload: Upload) -> list[dict[str, Any]] | None:
+def _renditions(upload: uploads.Upload) -> list[Rendition] | None:
     if upload.state != uploads.State.READY or not (
         upload.digest and upload.width and upload.height
     ):
@@ -86,15 +157,13 @@ def _renditions(upload: Upload) -> list[dict[str, Any]] | None:
     ]
 
 
-def _state(user: User) -> State:
+def _state(user: users.User) -> State:
     if user.banned:
         return State.BANNED
     return State.LOCKED if user.locked else State.ACTIVE
 
 
-def _time(milliseconds: int | None) -> str | None:
+def _moment(milliseconds: int) -> DateTime:
     """RFC 3339, in UTC, to the millisecond."""
-    if milliseconds is None:
-        return None
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
