@@ -74,6 +74,18 @@ class Taken(VignetteError):
         self.fields = fields
 
 
+class NoPassword(VignetteError):
+    """The user has no password that could be verified."""
+
+    code = "no_password"
+
+
+class WrongPassword(VignetteError):
+    """The password is not the user's."""
+
+    code = "wrong_password"
+
+
 class UploadNotReady(VignetteError):
     """The upload is still pending, or has failed."""
 

@@ -7,6 +7,7 @@ MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 RENDITION_SIZES = (64, 128, 256, 512)  # pixels, square
 THUMB_SIZE = 256  # pixels: the rendition behind `profilePictureUrl`
+PUBLIC_SIZE = 512  # pixels: the rendition with a public address
 WHOLE_PICTURE_SIDE = 2048  # pixels: the longer side of a whole, uncropped picture at most
 WEBP_QUALITY = 80
 
@@ -20,9 +21,17 @@ RETRY_AFTER_SECONDS = 1
 
 # Users: partitions of the indexes that list them. Changing this needs a migration.
 USER_SHARDS = 8
+# A user is deleted in one transaction, which an item for every address and number is part of.
+MAX_IDENTIFICATIONS = 20  # e-mail addresses, and as many phone numbers
+MAX_METADATA_BYTES = 8 * 1024  # each kind, as compact JSON
+
+# Passwords, in characters: at least 8 (NIST SP 800-63B, 5.1.1.2), at most what is quickly read.
+MIN_PASSWORD_CHARACTERS = 8
+MAX_PASSWORD_CHARACTERS = 256
 
 # Requests
 MAX_JSON_BODY_BYTES = 64 * 1024
+MAX_FORM_PHOTO_BYTES = 4 * 1024 * 1024  # a larger one takes a presigned form
 # Lambda takes an event of 6 MiB and answers with as much; bytes travel in it as base64.
 MAX_BODY_BYTES = 4_500_000
 MAX_TOKEN_CHARACTERS = 8192
@@ -72,3 +81,8 @@ def admin_api_app_id() -> str:
 def admin_api_jwks() -> str:
     """The public Admin API keys: a JWKS as JSON or its https address, empty where there are none."""
     return os.environ["ADMIN_API_JWKS"]
+
+
+def pictures_origin() -> str:
+    """Scheme and host that renditions are public at; empty where that is the API's own."""
+    return os.environ.get("PICTURES_ORIGIN", "")

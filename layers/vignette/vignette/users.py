@@ -2,8 +2,9 @@
 
 import heapq
 import json
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import batched, islice
 from typing import Any
@@ -31,6 +32,7 @@ _INDEPENDENT = frozenset(
         "legal_accepted_at",
         "locale",
         "locked",
+        "password",
         "private_metadata",
         "provider_picture_url",
         "public_metadata",
@@ -48,6 +50,11 @@ _DOCUMENTS = (
     "unsafe_metadata",
 )
 _NUMBERS = ("created_at", "updated_at", "last_login", "legal_accepted_at")
+_IDENTIFICATION = re.compile(
+    r"idn_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})[0-9a-f]{8}"
+)
+# No unique value is longer, and no longer one could be a key.
+_MAX_CLAIM_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,12 @@ def identification(user_id: str, value: str, *, verified: bool) -> Identificatio
         created_at=now,
         updated_at=now,
     )
+
+
+def user_of_identification(identification_id: str) -> str | None:
+    """The user that an address or number is of, or None for what cannot be an id of one."""
+    found = _IDENTIFICATION.fullmatch(identification_id)
+    return "-".join(found.groups()) if found else None
 
 
 def blank() -> User:
@@ -289,15 +302,31 @@ def find(field: str, values: Iterable[str]) -> list[str]:
     `field` is `email`, `phone`, `username` or `external_id`; costs one lookup a value. Raises
     `Unavailable`.
     """
-    keys = [(settings.users_table(), {"pk": _claim_key(field, value)}) for value in values]
-    found = _get_all(keys)
-    return list(dict.fromkeys(item["user_id"] for item in found if item))
+    return _holders((field, value) for value in values)
+
+
+def find_by_any(fields: Iterable[str], value: str) -> list[str]:
+    """The ids of the users who have a value as one of some fields, like `find`."""
+    return _holders((field, value) for field in fields)
 
 
 def get_many(user_ids: Iterable[str]) -> list[User]:
     """The users among some ids who exist, in the order given. Raises `Unavailable`."""
     keys = [(settings.users_table(), user_key(each)) for each in user_ids if is_id(each)]
     return [from_item(item) for item in _get_all(keys) if item]
+
+
+def matching(filters: Mapping[str, Collection[str]]) -> list[User]:
+    """The users who have, for every filter, one of its values.
+
+    A filter is `id` or a field that `find` takes; costs one lookup a value, and one a user
+    found. Raises `Unavailable`.
+    """
+    found: list[str] | None = None
+    for field, values in filters.items():
+        ids = dict.fromkeys(values) if field == "id" else find(field, values)
+        found = [each for each in ids if found is None or each in found]
+    return get_many(found or [])
 
 
 def page(*, order_by: str, descending: bool, offset: int, limit: int) -> list[User]:
@@ -392,6 +421,11 @@ def _stored(values: Mapping[str, Any]) -> Item:
 def _identification(stored: Mapping[str, Any]) -> Identification:
     times = {name: int(stored[name]) for name in ("created_at", "updated_at")}
     return Identification(**{**stored, **times})
+
+
+def _holders(claims: Iterable[tuple[str, str]]) -> list[str]:
+    keys = [(settings.users_table(), {"pk": _claim_key(*claim)}) for claim in claims]
+    return list(dict.fromkeys(item["user_id"] for item in _get_all(keys) if item))
 
 
 def _get_all(keys: list[tuple[str, Item]]) -> list[Item | None]:

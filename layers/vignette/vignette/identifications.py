@@ -1,0 +1,130 @@
+"""A user's e-mail addresses and phone numbers, each by its own id."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+
+from vignette import settings, users
+from vignette.errors import FieldProblem, Invalid, NotFound, Taken
+from vignette.users import Identification, User
+
+
+class Kind(StrEnum):
+    """What identifies a user; the value is the field that a problem is named after."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+
+    def of(self, user: User) -> tuple[Identification, ...]:
+        """Those of a user, the primary one first."""
+        return user.emails if self == Kind.EMAIL else user.phones
+
+    def on(self, user: User, identifications: tuple[Identification, ...]) -> User:
+        """A user with others instead."""
+        if self == Kind.EMAIL:
+            return replace(user, emails=identifications)
+        return replace(user, phones=identifications)
+
+
+def get(kind: Kind, identification_id: str) -> Identification:
+    """Read an address or number, which is one read. Raises `NotFound` and `Unavailable`."""
+    return _of_id(kind, users.get(_owner(kind, identification_id)), identification_id)
+
+
+def add(
+    kind: Kind, user_id: str, value: str, *, verified: bool, primary: bool = False
+) -> Identification:
+    """Give a user one more, which is the primary one where it is the first or is to be.
+
+    Raises `NotFound`, `Taken`, also where the user has it already, `Invalid` where there are too
+    many or the primary one is not verified, and `Unavailable`.
+    """
+    new = users.identification(user_id, value, verified=verified)
+
+    def change(user: User) -> User:
+        existing = kind.of(user)
+        if any(each.value.lower() == value.lower() for each in existing):
+            raise Taken(kind)
+        if len(existing) >= settings.MAX_IDENTIFICATIONS:
+            most = f"a user has at most {settings.MAX_IDENTIFICATIONS}"
+            raise Invalid(FieldProblem(kind, "too_many", most))
+        user = kind.on(user, (*existing, new))
+        return with_primary(kind, user, new.id) if primary else user
+
+    users.modify(user_id, change)
+    return new
+
+
+def update(
+    kind: Kind, identification_id: str, *, verified: bool | None, primary: bool
+) -> Identification:
+    """Mark one as verified or not, and make it the primary one; None leaves that as it is.
+
+    Raises `NotFound`, `Invalid` where the primary one is not verified, and `Unavailable`.
+    """
+
+    def change(user: User) -> User:
+        before = _of_id(kind, user, identification_id)
+        after = before
+        if verified is not None and verified != before.verified:
+            after = replace(before, verified=verified, updated_at=int(time.time() * 1000))
+        user = kind.on(user, _each(kind.of(user), lambda it: after if it == before else it))
+        return with_primary(kind, user, after.id) if primary else user
+
+    user = users.modify(_owner(kind, identification_id), change)
+    return _of_id(kind, user, identification_id)
+
+
+def remove(kind: Kind, identification_id: str) -> None:
+    """Take one away; after the primary one the first that is verified is primary.
+
+    Raises `NotFound` and `Unavailable`.
+    """
+
+    def change(user: User) -> User:
+        gone = _of_id(kind, user, identification_id)
+        left = tuple(each for each in kind.of(user) if each != gone)
+        if gone == kind.of(user)[0]:
+            left = tuple(sorted(left, key=lambda each: not each.verified))
+        return kind.on(user, left)
+
+    users.modify(_owner(kind, identification_id), change)
+
+
+def with_primary(kind: Kind, user: User, identification_id: str) -> User:
+    """A user whose primary one is another of theirs, which has to be verified.
+
+    Raises `Invalid`, which names the field `primary_email` or `primary_phone`.
+    """
+    field = f"primary_{kind}"
+    existing = kind.of(user)
+    wanted = next((each for each in existing if each.id == identification_id), None)
+    if wanted is None:
+        raise Invalid(FieldProblem(field, "not_found", "is none of the user's"))
+    if wanted == existing[0]:
+        return user
+    if not wanted.verified:
+        raise Invalid(FieldProblem(field, "unverified", "has to be verified first"))
+    return kind.on(user, (wanted, *(each for each in existing if each != wanted)))
+
+
+def _each(
+    identifications: tuple[Identification, ...],
+    change: Callable[[Identification], Identification],
+) -> tuple[Identification, ...]:
+    return tuple(map(change, identifications))
+
+
+def _owner(kind: Kind, identification_id: str) -> str:
+    user_id = users.user_of_identification(identification_id)
+    if user_id is None:
+        raise NotFound(kind)
+    return user_id
+
+
+def _of_id(kind: Kind, user: User, identification_id: str) -> Identification:
+    for each in kind.of(user):
+        if each.id == identification_id:
+            return each
+    raise NotFound(kind)

@@ -1,0 +1,214 @@
+"""Passwords: kept as Argon2id, verified as whatever they were hashed with elsewhere.
+
+A digest that somebody brings along decides how much work its verification is, so it is taken
+only where that is bounded. No password is ever stored, logged or answered.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from vignette import users
+from vignette.adapters.table import ConditionFailed
+from vignette.errors import NoPassword, Unavailable, WrongPassword
+from vignette.users import Password
+
+# RFC 9106, section 4, the second recommended option: 64 MiB, 3 passes, 4 lanes.
+_MEMORY_KIB, _PASSES, _LANES = 64 * 1024, 3, 4
+_CURRENT = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}$"
+
+# The most that a digest from elsewhere may ask for: few seconds, and memory to spare.
+_MAX_DIGEST_CHARACTERS = 512
+_MAX_ARGON2 = (128 * 1024, 10, 16)  # KiB, passes, lanes
+_MAX_BCRYPT_COST = 14
+_MAX_PBKDF2_ITERATIONS = 2_000_000
+_MAX_SCRYPT_BYTES = 128 * 1024 * 1024
+# The least that still tells passwords apart; an empty one would match them all.
+_MIN_HASH_BYTES, _MAX_HASH_BYTES = 16, 64
+
+_ARGON2 = re.compile(
+    r"\$(argon2id?)\$v=19\$m=([0-9]{1,7}),t=([0-9]{1,4}),p=([0-9]{1,4})"
+    r"\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
+)
+# 16 bytes of salt leave two bits for the last of their 22 characters.
+_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+_PBKDF2 = re.compile(r"pbkdf2_sha256\$([0-9]{1,8})\$([^$]+)\$([A-Za-z0-9+/=]+)")
+_SCRYPT = re.compile(r"scrypt:([0-9]{1,8}):([0-9]{1,4}):([0-9]{1,4})\$([^$]+)\$([0-9a-f]+)")
+
+
+class UnacceptableDigest(ValueError):
+    """A digest that is not in its hasher's form, or asks for too much work."""
+
+
+def hashed(password: str) -> Password:
+    """A password as it is stored: Argon2id with a salt of its own."""
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    argon2 = Argon2id(
+        salt=os.urandom(16),
+        length=32,
+        iterations=_PASSES,
+        lanes=_LANES,
+        memory_cost=_MEMORY_KIB,
+    )
+    return _password("argon2id", argon2.derive_phc_encoded(password.encode()))
+
+
+def brought(hasher: str, digest: str) -> Password:
+    """A digest that was made elsewhere, by one of `HASHERS`. Raises `UnacceptableDigest`."""
+    if len(digest) > _MAX_DIGEST_CHARACTERS:
+        raise UnacceptableDigest
+    HASHERS[hasher].read(digest)
+    return _password(hasher, digest)
+
+
+def verify(user_id: str, given: str) -> None:
+    """Check a user's password; one that was hashed in another way is hashed anew.
+
+    Raises `NotFound`, `NoPassword`, `WrongPassword` and `Unavailable`.
+    """
+    user = users.get(user_id)
+    stored = user.password
+    if stored is None:
+        raise NoPassword("The user has no password.")
+    if not HASHERS[stored.hasher].matches(stored.digest, given.encode()):
+        raise WrongPassword("The password is not the user's.")
+    if not stored.digest.startswith(_CURRENT):
+        upgraded = replace(hashed(given), updated_at=stored.updated_at)
+        # Where others write to the user, the next time is early enough.
+        with suppress(ConditionFailed, Unavailable):
+            users.save(user, replace(user, password=upgraded))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hasher:
+    """How to read a kind of digest, and how to compare a password with it."""
+
+    read: Callable[[str], object]
+    matches: Callable[[str, bytes], bool]
+
+
+def _read_argon2(digest: str) -> str:
+    """Which variant made a digest in the PHC string format."""
+    found = _fields(_ARGON2, digest)
+    cost = tuple(map(int, found[1:4]))
+    memory, passes, lanes = cost
+    _require(all(1 <= each <= most for each, most in zip(cost, _MAX_ARGON2, strict=True)))
+    _require(memory >= 8 * lanes)  # RFC 9106, section 3.1
+    salt, tag = (_base64(each + "=" * (-len(each) % 4)) for each in found[4:])
+    _require(len(salt) >= 8 and _MIN_HASH_BYTES <= len(tag) <= _MAX_HASH_BYTES)
+    return found[0]
+
+
+def _matches_argon2(digest: str, given: bytes) -> bool:
+    from cryptography.exceptions import InvalidKey
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2i, Argon2id
+
+    variant = Argon2id if _read_argon2(digest) == "argon2id" else Argon2i
+    try:
+        variant.verify_phc_encoded(given, digest)
+    except InvalidKey:
+        return False
+    return True
+
+
+def _read_bcrypt(digest: str) -> None:
+    (cost,) = _fields(_BCRYPT, digest)
+    _require(4 <= int(cost) <= _MAX_BCRYPT_COST)
+
+
+def _matches_bcrypt(digest: str, given: bytes) -> bool:
+    import bcrypt
+
+    return bcrypt.checkpw(given[:72], digest.encode())  # bcrypt reads no more of a password
+
+
+def _read_pbkdf2(digest: str) -> tuple[int, str, bytes]:
+    """Iterations, the salt as it is written, and the hash."""
+    iterations, salt, expected = _fields(_PBKDF2, digest)
+    _require(1 <= int(iterations) <= _MAX_PBKDF2_ITERATIONS)
+    key = _base64(expected)
+    _require(_MIN_HASH_BYTES <= len(key) <= _MAX_HASH_BYTES)
+    return int(iterations), salt, key
+
+
+def _matches_django(digest: str, given: bytes) -> bool:
+    """Django's form, in which the salt is the text itself."""
+    iterations, salt, expected = _read_pbkdf2(digest)
+    return _is_pbkdf2(expected, given, salt.encode(), iterations)
+
+
+def _matches_pbkdf2(digest: str, given: bytes) -> bool:
+    """The form in which Clerk documents the salt as base64; one that is Django's passes too."""
+    iterations, salt, expected = _read_pbkdf2(digest)
+    with suppress(UnacceptableDigest):
+        if _is_pbkdf2(expected, given, _base64(salt), iterations):
+            return True
+    return _matches_django(digest, given)
+
+
+def _is_pbkdf2(expected: bytes, given: bytes, salt: bytes, iterations: int) -> bool:
+    key = hashlib.pbkdf2_hmac("sha256", given, salt, iterations, dklen=len(expected))
+    return hmac.compare_digest(key, expected)
+
+
+def _read_scrypt(digest: str) -> tuple[int, int, int, str, bytes]:
+    """N, r, p (RFC 7914), the salt and the hash of a digest of Werkzeug's."""
+    *cost, salt, expected = _fields(_SCRYPT, digest)
+    n, r, p = map(int, cost)
+    _require(n >= 2 and n & (n - 1) == 0 and r >= 1 and p >= 1)
+    _require(128 * n * r * p <= _MAX_SCRYPT_BYTES)
+    _require(2 * _MIN_HASH_BYTES <= len(expected) <= 2 * _MAX_HASH_BYTES)
+    _require(len(expected) % 2 == 0)
+    return n, r, p, salt, bytes.fromhex(expected)
+
+
+def _matches_scrypt(digest: str, given: bytes) -> bool:
+    n, r, p, salt, expected = _read_scrypt(digest)
+    key = hashlib.scrypt(
+        given, salt=salt.encode(), n=n, r=r, p=p, maxmem=2 * _MAX_SCRYPT_BYTES, dklen=len(expected)
+    )
+    return hmac.compare_digest(key, expected)
+
+
+_ARGON2_HASHER = _Hasher(_read_argon2, _matches_argon2)
+HASHERS = {
+    "argon2i": _ARGON2_HASHER,
+    "argon2id": _ARGON2_HASHER,
+    "bcrypt": _Hasher(_read_bcrypt, _matches_bcrypt),
+    "pbkdf2_sha256": _Hasher(_read_pbkdf2, _matches_pbkdf2),
+    "pbkdf2_sha256_django": _Hasher(_read_pbkdf2, _matches_django),
+    "scrypt_werkzeug": _Hasher(_read_scrypt, _matches_scrypt),
+}
+
+
+def _password(hasher: str, digest: str) -> Password:
+    return Password(hasher=hasher, digest=digest, updated_at=int(time.time() * 1000))
+
+
+def _fields(form: re.Pattern[str], digest: str) -> tuple[str, ...]:
+    found = form.fullmatch(digest)
+    if found is None:
+        raise UnacceptableDigest
+    return found.groups()
+
+
+def _base64(text: str) -> bytes:
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise UnacceptableDigest from None
+    _require(base64.b64encode(decoded).decode() == text)  # one text for the same bytes
+    return decoded
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise UnacceptableDigest
