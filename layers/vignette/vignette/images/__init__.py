@@ -6,7 +6,7 @@ before any is decoded. Whatever goes wrong is an `UnreadableImage` with a reason
 encoded anew from pixels, so nothing of the original file is in it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,12 +81,7 @@ class Photo:
             UnreadableImage: `corrupt_image` or `too_many_pixels`, before the first rendition.
         """
         side = min(max(sizes), self.width, self.height)
-        with reading():
-            picture = (
-                isolated(lambda: _square(self._source, side))
-                if self._source.isolated
-                else _square(self._source, side)
-            )
+        picture = self._decoded(lambda: _square(self._source, side))
         with ThreadPoolExecutor(2) as encoders:
             encoding: dict[Future[bytes], list[int]] = {}
             for size in sorted(sizes, reverse=True):
@@ -99,6 +94,20 @@ class Photo:
                 for size in encoding[done]:
                     pixels = min(size, self.width, self.height)
                     yield Rendition(size, pixels, pixels, done.result())
+
+    def whole(self, side: int, quality: int = settings.WEBP_QUALITY) -> bytes:
+        """The uncropped photo as an upright sRGB WebP picture, its longer side at most `side`.
+
+        Before `renditions`, which then work on what this has decoded where that is possible.
+
+        Raises:
+            UnreadableImage: `corrupt_image` or `too_many_pixels`.
+        """
+        return _webp(self._decoded(lambda: _whole(self._source, side)), quality)
+
+    def _decoded(self, picture: Callable[[], Image.Image]) -> Image.Image:
+        with reading():
+            return isolated(picture) if self._source.isolated else picture()
 
 
 def open_photo(data: bytes) -> Photo:
@@ -130,11 +139,30 @@ def _square(source: formats.Source, side: int) -> Image.Image:
         min((width + edge) / 2 * across, right),
         min((height + edge) / 2 * down, bottom),
     )
+    return _cut(source, raster, box, (side, side))
+
+
+def _whole(source: formats.Source, side: int) -> Image.Image:
+    """A whole photo, decoded, its longer side at most `side` pixels, like `_square` otherwise."""
+    scale = min(1.0, side / max(source.size))
+    width, height = (max(1, round(pixels * scale)) for pixels in source.size)
+    raster = source.decode(min(width, height))
+    return _cut(source, raster, (0, 0, *raster.size), (width, height))
+
+
+def _cut(
+    source: formats.Source,
+    raster: formats.Raster,
+    box: tuple[float, float, float, float],
+    size: tuple[int, int],
+) -> Image.Image:
+    """A box of decoded pixels, scaled to `size` pixels, upright, sRGB, in RGB or RGBA."""
     # Whole pixels first, by averaging; what is left over is the filter's.
-    factor = int(min(box[2] - box[0], box[3] - box[1]) / side / _FILTER_GAP) or 1
+    gap = min((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
+    factor = int(gap / _FILTER_GAP) or 1
     outer = (int(box[0]), int(box[1]), -int(-box[2] // 1), -int(-box[3] // 1))
     image = raster.reduced(outer, factor).resize(
-        (side, side),
+        size,
         Image.Resampling.LANCZOS,
         box=(
             (box[0] - outer[0]) / factor,
