@@ -7,15 +7,16 @@ makes sure that the named environments exist and are up to date, then runs the c
 Python 3.8 or newer the machine has: the right one is what it looks for.
 """
 
+from __future__ import annotations
+
 import fcntl
 import glob
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,10 +34,8 @@ ENVIRONMENTS = {
     "lambda": (LOCAL / "venv/lambda", None),
 }
 
-PROBE = """
-import ensurepip, json, sys, venv
-print(json.dumps(["%d.%d" % sys.version_info[:2], sys.version.split()[0], sys.executable]))
-"""
+# Fails where environments cannot be made, as with Debian's Python without its venv package.
+PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
 
 HELP = """Python {wanted} is needed and was not found on this machine. Install it one of these ways:
   Debian, Ubuntu   apt install python{wanted} python{wanted}-venv
@@ -46,13 +45,13 @@ HELP = """Python {wanted} is needed and was not found on this machine. Install i
   uv               uv python install {wanted}"""
 
 
-def say(text):
+def say(text: str) -> None:
     """Report progress as one plain line."""
     print("==> " + text, flush=True)
 
 
-def probe(candidate):
-    """Return (version, path) of a Python of the wanted version that can make environments."""
+def is_wanted(candidate: str) -> bool:
+    """Return whether this is a Python of the wanted version that can make environments."""
     try:
         answer = subprocess.run(
             [candidate, "-c", PROBE],
@@ -62,20 +61,19 @@ def probe(candidate):
             timeout=60,
             check=True,
         )
-        series, version, path = json.loads(answer.stdout.decode())
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return (version, path) if series == WANTED else None
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return answer.stdout.decode().strip() == WANTED
 
 
-def find_uv():
+def find_uv() -> str | None:
     """Return the path of an installed uv, or None."""
     home = str(Path.home())
     places = [home + "/.local/bin/uv", home + "/.cargo/bin/uv", str(LOCAL / "venv/uv/bin/uv")]
     return shutil.which("uv") or next((p for p in places if os.access(p, os.X_OK)), None)
 
 
-def candidates():
+def candidates() -> Iterator[str]:
     """Yield paths that may be a Python of the wanted version, the nearest first."""
     name = "python" + WANTED
     yield sys.executable
@@ -97,7 +95,7 @@ def candidates():
         yield found.stdout.decode().strip() or name
 
 
-def fetch_python():
+def fetch_python() -> None:
     """Let uv fetch a Python into the checkout; without a uv, get one with pip first."""
     if not find_uv():
         say("No Python " + WANTED + " here; getting uv to fetch one")
@@ -111,25 +109,36 @@ def fetch_python():
         subprocess.run([uv, "python", "install", "--install-dir", str(LOCAL / "python"), WANTED])
 
 
-def find_python():
-    """Return (version, path) of a Python of the wanted version, or exit saying what to install."""
-    for attempt in (None, fetch_python):
-        if attempt:
-            attempt()
+def find_python() -> str:
+    """Return the path of a Python of the wanted version, or exit saying what to install."""
+    for fetch in (False, True):
+        if fetch:
+            fetch_python()
         for candidate in candidates():
-            found = probe(candidate)
-            if found:
-                return found
+            if is_wanted(candidate):
+                return candidate
     sys.exit(HELP.format(wanted=WANTED))
 
 
-def install(name, python, version=""):
-    """Create the environment `name` from its lock file, or leave it if it is up to date."""
+def stamp(name: str) -> str:
+    """Return what identifies the environment `name` as it should be."""
     directory, lock = ENVIRONMENTS[name]
-    wanted = hashlib.sha256((lock.read_bytes() if lock else b"") + version.encode()).hexdigest()
-    stamp = directory / "installed"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
+    wanted = hashlib.sha256(lock.read_bytes() if lock else b"")
+    wanted.update((WANTED + str(directory)).encode())
+    return wanted.hexdigest()
+
+
+def is_ready(name: str) -> bool:
+    """Return whether the environment `name` is there and up to date."""
+    directory = ENVIRONMENTS[name][0]
+    mark = directory / "installed"
+    works = os.access(str(directory / "bin/python"), os.X_OK)
+    return works and mark.exists() and mark.read_text() == stamp(name)
+
+
+def install(name: str, python: str) -> None:
+    """Create the environment `name` from its lock file; exit with pip's words if that fails."""
+    directory, lock = ENVIRONMENTS[name]
     say("Setting up " + str(directory.relative_to(ROOT)))
     bare = [] if lock else ["--without-pip"]
     subprocess.run([python, "-m", "venv", "--clear", *bare, str(directory)], check=True)
@@ -141,10 +150,10 @@ def install(name, python, version=""):
         if done.returncode:
             last = "\n".join((LOCAL / "install.log").read_text().splitlines()[-15:])
             sys.exit(last + "\nInstalling " + lock.name + " failed; see .local/install.log")
-    stamp.write_text(wanted)
+    (directory / "installed").write_text(stamp(name))
 
 
-def main():
+def main() -> None:
     """Set up the environments named on the command line, then run the command after ``--``."""
     words = sys.argv[1:]
     at = words.index("--") if "--" in words else len(words)
@@ -152,17 +161,14 @@ def main():
     LOCAL.mkdir(exist_ok=True)
     with open(str(LOCAL / "bootstrap.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two starts in one checkout must not install twice
-        started = time.monotonic()
-        python = None
-        for name in names:
-            python = python or find_python()
-            install(name, python[1], python[0])
-        if time.monotonic() - started > 5:
-            say("Environments are ready (Python %s, %s)" % python[:2])
+        missing = [name for name in names if not is_ready(name)]
+        python = find_python() if missing else ""
+        for name in missing:
+            install(name, python)
     if command:
         interpreter = str(ENVIRONMENTS[names[0]][0] / "bin/python")
         os.chdir(str(ROOT))
-        os.execv(interpreter, [interpreter, *command])
+        os.execv(interpreter, [interpreter, *command])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -1,182 +1,123 @@
-"""Serve MiniStack and the HTTP API on one port, the API at the root as on AWS.
-
-Everything below works inside MiniStack's own process. Its environment variables are read at
-import, so `configure` comes before the first import of `ministack`.
-"""
+"""The stack's one port: the HTTP API at the root, as on AWS, and MiniStack for everything else."""
 
 import asyncio
 import logging
-import os
-import shutil
-import sys
+import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+import emulator
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 FUNCTION_FAILED = b'{"message":"Internal Server Error"}'
-
-SERVICES = [
-    "apigateway",
-    "cloudformation",
-    "cloudfront",
-    "dynamodb",
-    "dynamodbstreams",
-    "events",
-    "iam",
-    "kms",
-    "lambda",
-    "logs",
-    "monitoring",
-    "s3",
-    "secretsmanager",
-    "sns",
-    "sqs",
-    "sts",
-]
-
-
-def configure(
-    state: Path, port: int, region: str, credentials: tuple[str, str], function_python: Path
-) -> None:
-    """Set this process up as a MiniStack that keeps everything under `state`."""
-    shutil.rmtree(state / "tmp", ignore_errors=True)
-    (state / "tmp").mkdir(parents=True)
-    (state / "logs").mkdir(exist_ok=True)
-    # Functions inherit this environment: nothing of the account, proxies or settings of whoever
-    # starts the stack belongs in it.
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
-    os.environ.clear()
-    os.environ |= kept | {
-        "AUTH": "true",  # signatures verified, IAM policies enforced
-        "AWS_ACCESS_KEY_ID": credentials[0],
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_SECRET_ACCESS_KEY": credentials[1],
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",  # would listen on a fixed port
-        "LOG_LEVEL": "WARNING",
-        "MINISTACK_REGION": region,
-        "PERSIST_STATE": "1",
-        "S3_DATA_DIR": str(state / "s3"),
-        "S3_PERSIST": "1",
-        "SERVICES": ",".join(SERVICES),
-        "SFTP_ENABLED": "0",  # would listen on a fixed port
-        "STATE_DIR": str(state / "services"),
-        "TMPDIR": str(state / "tmp"),
-        "TZ": "UTC",
-    }
-    # MiniStack runs functions with its own interpreter. One without packages shows what a layer
-    # forgot to bring, as Lambda would.
-    sys.executable = str(function_python)
+READS = ("BatchGet", "Describe", "Get", "List", "Query", "Scan", "TransactGet")
+DRAIN_SECONDS = 10.0
 
 
 class Gateway:
-    """MiniStack's ASGI application, with an HTTP API at the root once one is given."""
+    """An ASGI application in front of MiniStack's."""
 
-    def __init__(self, state: Path, port: int) -> None:
-        import ministack.app
-        from ministack.services import lambda_svc
+    def __init__(self, port: int) -> None:
+        from ministack.app import app
 
-        self._ministack = ministack.app
-        self._logs = state / "logs"
-        self._port = str(port).encode()
+        self._ministack = app
+        self._port = port
         self._api = ""
         self._prefixes: frozenset[str] = frozenset()
-        logging.basicConfig(
-            filename=self._logs / "ministack.log",
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-            force=True,
-        )
-        self._emit_logs = lambda_svc._emit_lambda_logs
-        lambda_svc._emit_lambda_logs = self._log_invocation
-
-    def expand_with(self, parameters: dict[str, str]) -> None:
-        """Expand templates with these parameters, as CloudFormation does.
-
-        MiniStack leaves them out, and SAM then puts the defaults in their places for good.
-        """
-        from samtranslator.translator import transform
-
-        expand = transform.transform
-
-        def expand_with_parameters(template: Any, _: Any, policies: Any) -> Any:
-            return expand(template, dict(parameters), policies)
-
-        transform.transform = expand_with_parameters
+        self._save_again = 0.0
+        self._save_later: asyncio.TimerHandle | None = None
 
     def serve_api(self, api_id: str, route_keys: list[str]) -> None:
-        """Answer the first path segments of these routes with the HTTP API `api_id`."""
+        """Answer paths that begin like one of these routes with the HTTP API `api_id`."""
         self._api = api_id
-        self._prefixes = frozenset(key.split("/")[1] for key in route_keys if "/" in key)
+        self._prefixes = frozenset(key.split("/")[1] for key in route_keys)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Hand a request to MiniStack, addressed to the API if it is the API's."""
         if scope["type"] == "http":
-            segment = scope["path"].split("/")[1:2]
-            if self._prefixes.issuperset(segment):
+            if scope["path"].split("/")[1] in self._prefixes:
                 stage = f"/_aws/execute-api/{self._api}/$default"
                 scope |= {
                     "path": stage + scope["path"],
                     "raw_path": stage.encode() + scope["raw_path"],
-                    "headers": _forwarded(scope, self._port, b"http"),
+                    "headers": _forwarded(scope, self._port, "http"),
                 }
-                send = _without_stack_traces(send)
+                send = _hide_errors(send)
             else:
                 # AWS is called over TLS, and the bucket's policy denies all else. This connection
-                # stays within the machine.
-                scope |= {"headers": _forwarded(scope, b"443", b"https")}
-        await self._ministack.app(scope, receive, send)
+                # does not leave the machine.
+                scope |= {"headers": _forwarded(scope, 443, "https")}
+                if _writes(scope):
+                    send = self._save_first(send)
+        await self._ministack(scope, receive, send)
 
-    async def serve(self, hosts: list[str], stop: asyncio.Event) -> None:
-        """Listen until `stop` is set, then save the state and end the functions' processes."""
-        from hypercorn.asyncio import serve
-        from hypercorn.config import Config
-        from ministack.core import lambda_runtime
-
+    async def run(self, hosts: list[str], stop: asyncio.Event) -> None:
+        """Listen until `stop` is set, and then until no function runs or 10 s have passed."""
         config = Config()
-        config.bind = [f"{host}:{self._port.decode()}" for host in hosts]
+        config.bind = [f"{host}:{self._port}" for host in hosts]
         config.errorlog = logging.getLogger("hypercorn.error")
         config.keep_alive_timeout = 75
+
+        async def drained() -> None:
+            await stop.wait()
+            deadline = time.monotonic() + DRAIN_SECONDS
+            while emulator.busy() and time.monotonic() < deadline:
+                await asyncio.sleep(0.05)
+
         try:
-            await serve(self, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+            await serve(self, config, shutdown_trigger=drained)
         finally:
-            lambda_runtime.reset()
+            emulator.stop_functions()
 
-    def save(self) -> None:
-        """Write the state of every service to disk, as a clean stop does."""
-        from ministack.core.persistence import save_all
+    def _save_first(self, send: Send) -> Send:
+        """Answer a write once it is on disk, so that a killed stack has forgotten nothing."""
 
-        save_all(self._ministack._build_persistence_save_dict())
+        async def save_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start" and not self._save_later:
+                now = time.monotonic()
+                if now >= self._save_again:
+                    self._save()
+                else:
+                    loop = asyncio.get_running_loop()
+                    self._save_later = loop.call_later(self._save_again - now, self._save)
+            await send(message)
 
-    def _log_invocation(
-        self, function: dict[str, Any], request_id: str, text: str, *rest: Any, **named: Any
-    ) -> None:
-        """Keep what a function logged in a file too, beside its CloudWatch log group."""
-        self._emit_logs(function, request_id, text, *rest, **named)
-        name = (function.get("config") or function)["FunctionName"]
-        if text:
-            with (self._logs / f"{name}.log").open("a") as log:
-                log.write(text + "\n")
+        return save_and_send
+
+    def _save(self) -> None:
+        self._save_later = None
+        started = time.monotonic()
+        emulator.save_data()
+        took = time.monotonic() - started
+        # Large tables take long: a tenth of the time is enough for them.
+        self._save_again = time.monotonic() + (10 * took if took > 0.02 else 0)
 
 
-def _forwarded(scope: Message, port: bytes, protocol: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the request's headers with those that API Gateway's and AWS's front ends add."""
-    headers = [h for h in scope["headers"] if not h[0].startswith(b"x-forwarded-")]
+def _writes(scope: Message) -> bool:
+    """Whether a request to AWS changes something."""
+    target = dict(scope["headers"]).get(b"x-amz-target", b"").decode("latin-1")
+    operation = target.rpartition(".")[2]
+    return scope["method"] in ("POST", "PUT", "PATCH", "DELETE") and not operation.startswith(READS)
+
+
+def _forwarded(scope: Message, port: int, protocol: str) -> list[tuple[bytes, bytes]]:
+    """Return the request's headers with those that AWS's own front ends add."""
     return [
-        *headers,
+        *(header for header in scope["headers"] if not header[0].startswith(b"x-forwarded-")),
         (b"x-forwarded-for", scope["client"][0].encode()),
-        (b"x-forwarded-port", port),
-        (b"x-forwarded-proto", protocol),
+        (b"x-forwarded-port", str(port).encode()),
+        (b"x-forwarded-proto", protocol.encode()),
     ]
 
 
-def _without_stack_traces(send: Send) -> Send:
-    """Answer what API Gateway answers when a function fails, where MiniStack tells the error."""
+def _hide_errors(send: Send) -> Send:
+    """Answer what API Gateway answers when a function fails; MiniStack tells what went wrong."""
     failed = False
 
     async def send_or_hide(message: Message) -> None:

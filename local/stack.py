@@ -21,7 +21,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ import boto3
 from botocore.exceptions import ClientError
 from samtranslator.yaml_helper import yaml_parse
 
-import gateway
+import emulator
 import keys
 import routes
 import welcome
@@ -55,7 +55,7 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Run the stack until SIGINT or SIGTERM; return the exit status."""
+    """Run the stack until it is interrupted; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=3000, help="port of everything")
     parser.add_argument("--state", type=Path, default=LOCAL, help="directory of state and logs")
@@ -96,32 +96,28 @@ class Stack:
     async def run(self) -> int:
         """Serve, deploy what changed, say how to use it, and wait to be stopped."""
         hosts = _loopback_hosts(self._port)
-        gateway.configure(
-            self._state,
-            self._port,
-            REGION,
-            self._credentials,
-            LOCAL / "venv/lambda/bin/python",
+        emulator.configure(
+            self._state, self._port, REGION, self._credentials, LOCAL / "venv/lambda/bin/python"
         )
+        say("Starting MiniStack")
+        from gateway import Gateway  # imports MiniStack, which `configure` has to precede
+
+        emulator.mend(self._state)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop, stop)
-        say("Starting MiniStack")
-        front = gateway.Gateway(self._state, self._port)
-        serving = asyncio.create_task(front.serve(hosts, stop))
-        starting = asyncio.create_task(asyncio.to_thread(self._start, front))
+        front = Gateway(self._port)
+        serving = asyncio.create_task(front.run(hosts, stop))
+        starting = asyncio.create_task(asyncio.to_thread(self._start, front.serve_api))
         try:
             await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done() and not stop.is_set():
-                starting.result()
+            if not self._stopping.is_set():
+                await starting
                 await serving
         finally:
             self._stop(stop)
-            if not starting.done():
-                with contextlib.suppress(Exception):
-                    await starting
-            await serving
+            await asyncio.gather(serving, starting, return_exceptions=True)
             say("Stopped")
         return 0
 
@@ -131,17 +127,16 @@ class Stack:
         for child in self._children:
             child.terminate()
 
-    def _start(self, front: gateway.Gateway) -> None:
+    def _start(self, serve_api: Callable[[str, list[str]], None]) -> None:
         self._wait_until_up()
         session = boto3.Session(*self._credentials, region_name=REGION)
-        self._build_and_deploy(session, front)
+        self._build_and_deploy(session)
         outputs = self._outputs(session)
         http_api = session.client("apigatewayv2")
         (api,) = http_api.get_apis()["Items"]
-        front.serve_api(
-            api["ApiId"],
-            [route["RouteKey"] for route in http_api.get_routes(ApiId=api["ApiId"])["Items"]],
-        )
+        api_routes = http_api.get_routes(ApiId=api["ApiId"])["Items"]
+        serve_api(api["ApiId"], [route["RouteKey"] for route in api_routes])
+        emulator.deliver_kept_events(self._state, session)
         secret = session.client("secretsmanager").get_secret_value(SecretId=outputs["SecretKeyArn"])
         facts = {
             "baseUrl": f"http://localhost:{self._port}",
@@ -179,7 +174,7 @@ class Stack:
             time.sleep(0.05)
         raise StackError(f"MiniStack did not start; see {self._state / 'logs/ministack.log'}")
 
-    def _build_and_deploy(self, session: boto3.Session, front: gateway.Gateway) -> None:
+    def _build_and_deploy(self, session: boto3.Session) -> None:
         """Build what changed since the last build, deploy what changed since the last deploy."""
         with (LOCAL / "build.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two stacks of one checkout share the build
@@ -195,10 +190,10 @@ class Stack:
             if stamp.exists() and stamp.read_text() == deployed and self._is_deployed(session):
                 return
             stamp.unlink(missing_ok=True)
-            front.expand_with(parameters)
+            emulator.expand_templates_with(parameters)
             self._sam_deploy(session, parameters)
             routes.create_routes(session, STACK)
-            front.save()
+            emulator.save_all()
             stamp.write_text(deployed)
 
     def _sam_build(self) -> None:
@@ -348,8 +343,10 @@ def _loopback_hosts(port: int) -> list[str]:
                 probe.bind((host, port))
         except OSError as error:
             if family == socket.AF_INET:
-                message = f"Port {port} cannot be used ({error.strerror}). Try another: make run PORT={port + 1}"
-                raise StackError(message) from error
+                raise StackError(
+                    f"Port {port} cannot be used ({error.strerror}). "
+                    f"Another can: make run PORT={port + 1}"
+                ) from error
         else:
             hosts.append(f"[{host}]" if ":" in host else host)
     return hosts

@@ -1,5 +1,7 @@
 """What a person reads when the local stack is up: where it is and commands to paste."""
 
+# ruff: noqa: E501 - one command a line, to paste
+
 from typing import Any
 
 TEXT = """

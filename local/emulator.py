@@ -1,0 +1,282 @@
+"""MiniStack in this process, and mended where the service would notice a difference from AWS.
+
+MiniStack reads its environment variables when it is imported, so `configure` comes before all
+else. `mend` replaces functions inside MiniStack; its version is pinned.
+"""
+
+import copy
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import sys
+import threading
+import uuid
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+SERVICES = [
+    "apigateway",
+    "cloudformation",
+    "cloudfront",
+    "dynamodb",
+    "dynamodbstreams",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "monitoring",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "sts",
+]
+
+# Execution environments of one function: more would only wait for the cores of one machine.
+CONCURRENCY = 8
+
+
+def configure(
+    state: Path, port: int, region: str, credentials: tuple[str, str], function_python: Path
+) -> None:
+    """Set this process up as a MiniStack that keeps everything under `state`."""
+    shutil.rmtree(state / "tmp", ignore_errors=True)
+    for name in ("events", "logs", "tmp/layers"):
+        (state / name).mkdir(parents=True, exist_ok=True)
+    # Functions inherit this environment: nothing of the account, proxies or settings of whoever
+    # starts the stack belongs in it.
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
+    os.environ.clear()
+    os.environ |= kept | {
+        "AUTH": "true",  # signatures verified, IAM policies enforced
+        "AWS_ACCESS_KEY_ID": credentials[0],
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_SECRET_ACCESS_KEY": credentials[1],
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",  # would listen on a fixed port
+        "LOG_LEVEL": "WARNING",
+        "MINISTACK_REGION": region,
+        "PERSIST_STATE": "1",
+        "S3_DATA_DIR": str(state / "s3"),
+        "S3_PERSIST": "1",
+        "SERVICES": ",".join(SERVICES),
+        "SFTP_ENABLED": "0",  # would listen on a fixed port
+        "STATE_DIR": str(state / "services"),
+        "TMPDIR": str(state / "tmp"),
+        "TZ": "UTC",
+    }
+    # MiniStack runs functions with its own interpreter. One without packages shows what a layer
+    # forgot to bring, as Lambda would.
+    sys.executable = str(function_python)
+    logging.basicConfig(
+        filename=state / "logs/ministack.log",
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+
+
+def mend(state: Path) -> None:
+    """Close the gaps to AWS that need no knowledge of the deployed stack."""
+    _log_to_files(state / "logs")
+    _unpack_layers_once(state / "tmp/layers")
+    _bound_concurrency()
+    _keep_streams()
+    _keep_events(state / "events")
+
+
+def expand_templates_with(parameters: dict[str, str]) -> None:
+    """Expand templates with these parameters, as CloudFormation does.
+
+    MiniStack hands SAM none, and SAM then writes the defaults into the resources.
+    """
+    from samtranslator.translator import transform
+
+    expand = transform.transform
+
+    def expand_with_parameters(template: Any, _: Any, policies: Any) -> Any:
+        return expand(template, dict(parameters), policies)
+
+    transform.transform = expand_with_parameters
+
+
+def save_all() -> None:
+    """Write the state of every service to disk, as a clean stop does."""
+    from ministack import app
+    from ministack.core import persistence
+
+    persistence.save_all(app._build_persistence_save_dict())
+
+
+def save_data() -> None:
+    """Write to disk what requests change; deployments change the rest."""
+    from ministack.core import persistence
+    from ministack.services import dynamodb, s3, secretsmanager, sqs
+
+    for service in (dynamodb, s3, secretsmanager, sqs):
+        persistence.save_state(service.__name__.rpartition(".")[2], service.get_state())
+
+
+def busy() -> bool:
+    """Whether a function runs."""
+    from ministack.services import lambda_svc
+
+    return bool(lambda_svc.executions_in_flight()[0])
+
+
+def stop_functions() -> None:
+    """End the functions' processes and remove their files."""
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.reset()
+
+
+def deliver_kept_events(state: Path, session: boto3.Session) -> None:
+    """Invoke the functions whose events a stop interrupted."""
+    functions = session.client("lambda")
+    for file in (state / "events").iterdir():
+        event = json.loads(file.read_text())
+        functions.invoke(
+            FunctionName=event["function"],
+            InvocationType="Event",
+            Payload=json.dumps(event["event"]),
+        )
+        file.unlink()
+
+
+def _log_to_files(directory: Path) -> None:
+    """Write what a function logs to a file too, beside its CloudWatch log group."""
+    from ministack.services import lambda_svc
+
+    emit = lambda_svc._emit_lambda_logs
+
+    def emit_and_write(
+        function: dict[str, Any], request_id: str, text: str, *rest: Any, **named: Any
+    ) -> None:
+        emit(function, request_id, text, *rest, **named)
+        if text:
+            with (directory / f"{function['config']['FunctionName']}.log").open("a") as log:
+                log.write(text + "\n")
+
+    lambda_svc._emit_lambda_logs = emit_and_write
+
+
+def _unpack_layers_once(directory: Path) -> None:
+    """Let execution environments share the files of a layer, which are read-only on AWS too.
+
+    MiniStack unpacks every layer for every one of them: half a second and 60 MB each, for 20
+    clients at once ten seconds and more than a gigabyte.
+    """
+    from ministack.services import lambda_svc
+
+    resolve = lambda_svc._resolve_layer_zip
+    lock = threading.Lock()
+    site_packages = f"python/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+
+    def resolve_to_pointer(reference: Any) -> bytes | None:
+        layer = resolve(reference)
+        if not layer:
+            return None
+        unpacked = directory / hashlib.sha256(layer).hexdigest()[:16]
+        with lock:
+            if not unpacked.exists():
+                part = unpacked.with_suffix(".part")
+                zipfile.ZipFile(io.BytesIO(layer)).extractall(part)
+                part.rename(unpacked)
+        pointer = io.BytesIO()
+        with zipfile.ZipFile(pointer, "w") as archive:
+            archive.writestr(f"{site_packages}/layer.pth", f"{unpacked / 'python'}\n")
+        return pointer.getvalue()
+
+    lambda_svc._resolve_layer_zip = resolve_to_pointer
+
+
+def _bound_concurrency() -> None:
+    """Let invocations wait for a free execution environment rather than start ever more."""
+    from ministack.services import lambda_svc
+
+    execute = lambda_svc._execute_function_warm
+    environments: dict[str, threading.Semaphore] = defaultdict(
+        lambda: threading.Semaphore(CONCURRENCY)
+    )
+
+    def execute_in_turn(function: dict[str, Any], event: Any, request_id: str) -> Any:
+        with environments[function["config"]["FunctionArn"]]:
+            return execute(function, event, request_id)
+
+    lambda_svc._execute_function_warm = execute_in_turn
+
+
+def _keep_streams() -> None:
+    """Keep the records of DynamoDB streams with the tables, and how far they were read.
+
+    MiniStack forgets the records when it stops and keeps the positions, so that after a start
+    readers would skip as many new records as they had read before.
+    """
+    from ministack.core import persistence
+    from ministack.services import dynamodb, lambda_svc
+
+    tables, restore = dynamodb.get_state, lambda_svc._restore_esm_positions
+
+    def tables_and_streams() -> dict[str, Any]:
+        streams = {
+            "positions": lambda_svc._dynamodb_stream_positions,
+            "records": dynamodb._stream_records,
+            "trimmed": dynamodb._stream_trimmed,
+        }
+        return {**tables(), "streams": copy.deepcopy(streams)}
+
+    def restore_positions(store: Any, positions: Any) -> None:
+        if store is not lambda_svc._dynamodb_stream_positions:
+            restore(store, positions)
+            return
+        if saved := (persistence.load_state("dynamodb") or {}).get("streams"):
+            dynamodb._stream_records.update(saved["records"])
+            dynamodb._stream_trimmed.update(saved["trimmed"])
+            restore(store, saved["positions"])
+
+    dynamodb.get_state = tables_and_streams
+    lambda_svc._restore_esm_positions = restore_positions
+
+
+def _keep_events(directory: Path) -> None:
+    """Keep an asynchronous event on disk until its function took it, as Lambda's queue does."""
+    from ministack.services import lambda_svc
+
+    invoke, execute = lambda_svc.invoke_async_with_retry, lambda_svc._execute_function
+    give_up = lambda_svc._route_async_failure
+    kept: dict[int, tuple[Any, Path]] = {}  # by identity: equal events are two events
+
+    def keep_and_invoke(function: dict[str, Any], event: Any) -> None:
+        file = directory / f"{uuid.uuid4()}.json"
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps({"function": function["config"]["FunctionArn"], "event": event}))
+        part.rename(file)
+        kept[id(event)] = (event, file)
+        invoke(function, event)
+
+    def drop(event: Any) -> None:
+        if id(event) in kept:
+            kept.pop(id(event))[1].unlink()
+
+    def execute_and_drop(function: dict[str, Any], event: Any) -> Any:
+        result = execute(function, event)
+        if not result.get("error") and not result.get("throttle"):
+            drop(event)
+        return result
+
+    def give_up_and_drop(target: str, function: str, event: Any, result: Any) -> None:
+        give_up(target, function, event, result)
+        drop(event)
+
+    lambda_svc.invoke_async_with_retry = keep_and_invoke
+    lambda_svc._execute_function = execute_and_drop
+    lambda_svc._route_async_failure = give_up_and_drop
