@@ -88,7 +88,7 @@ def is_signed(purpose: str, message: str, signature: str) -> bool:
     """
     from vignette.adapters import secret
 
-    given = signature.encode()
+    given = signature.encode(errors="surrogatepass")
     return any(
         hmac.compare_digest(given, _signature(value, purpose, message).encode())
         for value in secret.candidates()
@@ -124,7 +124,7 @@ def _signature(value: str, purpose: str, message: str) -> str:
 def _is_secret_key(token: str) -> bool:
     from vignette.adapters import secret  # a user's token needs no secret store
 
-    given = token.encode()
+    given = token.encode(errors="surrogatepass")
     return any(hmac.compare_digest(given, value.encode()) for value in secret.candidates())
 
 
@@ -168,7 +168,7 @@ def _claims(
             leeway=settings.CLOCK_SKEW_SECONDS,
             options={"require": list(required)},
         )
-    except (jwt.InvalidTokenError, jwt.PyJWKError, ValueError) as error:
+    except (jwt.PyJWTError, ValueError) as error:
         raise Unauthenticated("The token is not valid.") from error
     return claims
 
@@ -198,7 +198,7 @@ def _key_sets(jwks: str) -> "Iterator[list[PyJWK]]":
         if time.monotonic() - _refreshed_at > _REFRESH_SECONDS:
             _refreshed_at = time.monotonic()
             yield _remote(jwks).get_jwk_set(refresh=True).keys
-    except jwt.PyJWKClientConnectionError as error:
+    except (jwt.PyJWKClientError, jwt.PyJWKSetError, ValueError) as error:
         raise Unavailable("The issuer's keys cannot be read.") from error
 
 
