@@ -1,0 +1,472 @@
+"""Who may call: the secret key acts on any user, a user's token on its own subject."""
+
+import base64
+import hmac
+import io
+import json
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from urllib.error import URLError
+
+import jwt
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.unit.conftest import (
+    EC_KEY,
+    ISSUER,
+    JWKS,
+    RSA_KEY,
+    Answer,
+    AwsAnswer,
+    Service,
+    aws_error,
+    forget_keys,
+)
+
+ME = "/api/v1/users/me"
+SOMEBODY = str(uuid.uuid4())
+OTHER_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture
+def user_id(service: Service) -> str:
+    return str(service.create_user()["id"])
+
+
+def refused(answer: Answer) -> bool:
+    """Whether an answer says that the credentials are no good (RFC 6750, section 3)."""
+    return (
+        (answer.status, answer.json.get("code")) == (401, "unauthenticated")
+        and answer.headers["www-authenticate"].startswith("Bearer")
+        and answer.headers["content-type"] == "application/problem+json"
+    )
+
+
+def encoded(part: bytes | dict[str, Any]) -> str:
+    content = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def signed_with_hmac(claims: dict[str, Any], key: bytes, kid: str) -> str:
+    """A token as an attacker makes it, whom no library keeps from using a public key."""
+    head = {"alg": "HS256", "typ": "JWT", "kid": kid}
+    message = f"{encoded(head)}.{encoded(claims)}"
+    return f"{message}.{encoded(hmac.digest(key, message.encode(), 'sha256'))}"
+
+
+# Users' tokens
+
+
+def rs256(claims: dict[str, Any], key: Any = RSA_KEY, **header: Any) -> str:
+    return jwt.encode(claims, key, "RS256", headers={"kid": "rsa-key", **header})
+
+
+def es256(claims: dict[str, Any], key: Any = EC_KEY, **header: Any) -> str:
+    return jwt.encode(claims, key, "ES256", headers={"kid": "ec-key", **header})
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        rs256,
+        es256,
+        lambda claims: jwt.encode(claims, RSA_KEY, "RS256"),
+        lambda claims: jwt.encode(claims, EC_KEY, "ES256"),
+        lambda claims: rs256({**claims, "aud": ["another", claims["aud"]]}),
+        lambda claims: rs256({name: claims[name] for name in claims if name not in ("nbf", "iat")}),
+        lambda claims: rs256({**claims, "exp": claims["iat"] - 5}),
+        lambda claims: rs256({**claims, "nbf": claims["iat"] + 5}),
+    ],
+    ids=[
+        "RS256",
+        "ES256",
+        "RS256 without key id",
+        "ES256 without key id",
+        "several audiences",
+        "neither nbf nor iat",
+        "expired a moment ago by another clock",
+        "valid in a moment by another clock",
+    ],
+)
+def test_a_token_that_verifies_is_its_subjects(
+    service: Service, user_id: str, sign: Callable[[dict[str, Any]], str]
+) -> None:
+    answer = service.call("GET", ME, token=sign(service.claims(user_id)))
+    assert (answer.status, answer.json.get("id")) == (200, user_id)
+
+
+PUBLIC_PEM = RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+PUBLIC_DER = RSA_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+OWN_JWK = jwt.algorithms.RSAAlgorithm.to_jwk(OTHER_RSA_KEY.public_key(), as_dict=True)
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        lambda claims: f"{encoded({'alg': 'none'})}.{encoded(claims)}.",
+        lambda claims: f"{encoded({'alg': 'none', 'kid': 'rsa-key'})}.{encoded(claims)}.",
+        lambda claims: f"{encoded({'alg': 'None', 'kid': 'rsa-key'})}.{encoded(claims)}.",
+        lambda claims: signed_with_hmac(claims, PUBLIC_PEM, "rsa-key"),
+        lambda claims: signed_with_hmac(claims, PUBLIC_DER, "rsa-key"),
+        lambda claims: signed_with_hmac(claims, b"", "rsa-key"),
+        lambda claims: jwt.encode(claims, RSA_KEY, "RS512", headers={"kid": "rsa-key"}),
+        lambda claims: jwt.encode(claims, RSA_KEY, "PS256", headers={"kid": "rsa-key"}),
+        lambda claims: rs256(claims, key=OTHER_RSA_KEY),
+        lambda claims: es256(claims, key=OTHER_EC_KEY),
+        lambda claims: rs256(claims, kid="unknown"),
+        lambda claims: rs256(claims, kid="ec-key"),
+        lambda claims: es256(claims, kid="rsa-key"),
+        lambda claims: rs256(claims, key=OTHER_RSA_KEY, jwk=OWN_JWK),
+        lambda claims: rs256(claims, key=OTHER_RSA_KEY, jku="https://evil.example.com/jwks.json"),
+        lambda claims: rs256(claims, crit=["x-unknown"]),
+    ],
+    ids=[
+        "none",
+        "none with a key id",
+        "None",
+        "HMAC with the public key as PEM",
+        "HMAC with the public key as DER",
+        "HMAC with nothing",
+        "RS512",
+        "PS256",
+        "another RSA key",
+        "another EC key",
+        "unknown key id",
+        "the EC key's id on RS256",
+        "the RSA key's id on ES256",
+        "a key of its own",
+        "an address of its own",
+        "a critical extension",
+    ],
+)
+def test_a_token_that_the_issuer_did_not_sign_is_refused(
+    service: Service, user_id: str, sign: Callable[[dict[str, Any]], str]
+) -> None:
+    assert refused(service.call("GET", ME, token=sign(service.claims(user_id))))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": int(time.time()) - 60},
+        {"exp": 0},
+        {"exp": "soon"},
+        {"exp": float("inf")},
+        {"nbf": int(time.time()) + 3600},
+        {"nbf": float("inf")},
+        {"iat": float("inf")},
+        {"iss": "https://evil.example.com"},
+        {"iss": f"{ISSUER}/"},
+        {"aud": "another"},
+        {"aud": ["another"]},
+        {"aud": []},
+        {"exp": None},
+        {"iss": None},
+        {"aud": None},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": 5},
+        {"padding": "x" * 8192},
+    ],
+    ids=lambda claims: str(claims)[:40],
+)
+def test_a_token_with_wrong_claims_is_refused(
+    service: Service, user_id: str, claims: dict[str, Any]
+) -> None:
+    assert refused(service.call("GET", ME, token=service.token(user_id, **claims)))
+
+
+def other_subject(token: str, service: Service) -> str:
+    head, _, signature = token.split(".")
+    return f"{head}.{encoded(service.claims(SOMEBODY))}.{signature}"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        other_subject,
+        lambda token, _: token.rpartition(".")[0] + ".",
+        lambda token, _: token[:-8],
+        lambda token, _: token[:-8] + "AAAAAAAA",
+        lambda token, _: token.replace(".", "..", 1)[:-1],
+        lambda *_: "..",
+        lambda *_: "a.b.c",
+        lambda *_: "ü.ü.ü",
+        lambda *_: f"{encoded(b'[' * 6000)}.e30.AA",
+        lambda *_: f"{encoded(b'[]')}.e30.AA",
+        lambda *_: f"{encoded({'alg': ['RS256']})}.e30.AA",
+        lambda *_: f"{encoded({'alg': 'RS256', 'kid': {}})}.e30.AA",
+    ],
+    ids=[
+        "another subject",
+        "without signature",
+        "cut off",
+        "another signature",
+        "four parts",
+        "dots",
+        "letters",
+        "umlauts",
+        "a deep header",
+        "a header that is a list",
+        "a list of algorithms",
+        "an object as key id",
+    ],
+)
+def test_a_spoilt_token_is_refused(
+    service: Service, user_id: str, spoil: Callable[[str, Service], str]
+) -> None:
+    assert refused(service.call("GET", ME, token=spoil(service.token(user_id), service)))
+
+
+def test_a_users_token_costs_no_call(service: Service, user_id: str) -> None:
+    forget_keys()
+    service.calls.clear()
+    service.as_user(user_id, "GET", ME)
+    assert service.calls == ["GetItem"]
+
+
+# The issuer's keys at an address
+
+
+class Issuer:
+    """An identity provider's JWKS address, which counts how often it is asked."""
+
+    address = "https://id.example.com/.well-known/jwks.json"
+
+    def __init__(self) -> None:
+        self.body = json.dumps(JWKS).encode()
+        self.up = True
+        self.requests = 0
+
+    def open(self, _: object, request: Any, *__: object, **___: object) -> io.BytesIO:
+        assert request.full_url == self.address
+        self.requests += 1
+        if not self.up:
+            raise URLError("down")
+        return io.BytesIO(self.body)
+
+
+@pytest.fixture
+def issuer(service: Service, monkeypatch: pytest.MonkeyPatch) -> Issuer:
+    issuer = Issuer()
+    monkeypatch.setenv("JWT_JWKS", issuer.address)
+    monkeypatch.setattr(
+        "urllib.request.OpenerDirector.open",
+        lambda *arguments, **options: issuer.open(*arguments, **options),
+    )
+    return issuer
+
+
+def test_the_issuers_keys_are_read_once_from_their_address(
+    service: Service, user_id: str, issuer: Issuer
+) -> None:
+    for _ in range(3):
+        assert service.as_user(user_id, "GET", ME).status == 200
+    assert issuer.requests == 1
+
+
+def test_a_key_the_issuer_has_just_begun_to_use_is_read_at_once(
+    service: Service, user_id: str, issuer: Issuer
+) -> None:
+    service.as_user(user_id, "GET", ME)
+    issuer.body = json.dumps({"keys": [{**OWN_JWK, "kid": "new"}]}).encode()
+    token = rs256(service.claims(user_id), key=OTHER_RSA_KEY, kid="new")
+    assert service.call("GET", ME, token=token).status == 200
+
+
+def test_wrong_tokens_do_not_make_the_service_ask_the_issuer_each_time(
+    service: Service, user_id: str, issuer: Issuer
+) -> None:
+    for _ in range(20):
+        assert refused(service.call("GET", ME, token=rs256(service.claims(user_id), kid="?")))
+    assert issuer.requests <= 2
+
+
+def test_known_keys_serve_while_the_issuer_is_down(
+    service: Service, user_id: str, issuer: Issuer
+) -> None:
+    service.as_user(user_id, "GET", ME)
+    issuer.up = False
+    assert service.as_user(user_id, "GET", ME).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [None, b"<html>", b"[]", b"{}", b'{"keys": [{"kty": "x"}]}', b"\xff"],
+    ids=["down", "HTML", "a list", "nothing", "no usable key", "no text"],
+)
+def test_where_the_issuers_keys_cannot_be_read_the_caller_is_asked_to_come_back(
+    service: Service, user_id: str, issuer: Issuer, body: bytes | None
+) -> None:
+    issuer.up, issuer.body = body is not None, body or b""
+    answer = service.as_user(user_id, "GET", ME)
+    assert (answer.status, answer.code) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+# The secret key
+
+
+def works(service: Service, key: str) -> bool:
+    """Whether a key is accepted as the secret key."""
+    answer = service.call("GET", f"/api/v1/shared/users/{SOMEBODY}", token=key)
+    assert answer.status == 404 or refused(answer)
+    return answer.status == 404
+
+
+def rotate(service: Service) -> str:
+    """A new secret key, which makes the one before the previous one."""
+    key = uuid.uuid4().hex
+    service.secrets.put_secret_value(SecretId="key", SecretString=key)
+    return key
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_may_be_written_in_any_case(service: Service, scheme: str) -> None:
+    headers = {"authorization": f"{scheme} {service.secret_key}"}
+    path = f"/api/v1/shared/users/{service.create_user()['id']}"
+    assert service.call("GET", path, headers=headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "{key}",
+        "Basic {key}",
+        "Bearer{key}",
+        "Bearer {key}x",
+        "Bearer x{key}",
+        "Bearer {key} {key}",
+        'Bearer "{key}"',
+        "Bearer {upper}",
+        "Bearer {half}",
+        "Bearer ü",
+        "Bearer \ud800",
+        "Bearer *",
+    ],
+)
+def test_anything_but_the_secret_key_is_refused(service: Service, header: str) -> None:
+    service.secret_key = "abcdef0123456789" * 2
+    service.secrets.put_secret_value(SecretId="key", SecretString=service.secret_key)
+    key = service.secret_key
+    headers = {"authorization": header.format(key=key, upper=key.upper(), half=key[:16])}
+    assert refused(service.call("GET", f"/api/v1/shared/users/{SOMEBODY}", headers=headers))
+
+
+def test_a_rotated_key_works_at_once_and_the_previous_one_still_does(service: Service) -> None:
+    assert works(service, service.secret_key)
+    new = rotate(service)
+    assert works(service, new)
+    assert works(service, service.secret_key)
+
+
+def test_a_key_older_than_the_previous_one_is_refused(service: Service) -> None:
+    previous, current = rotate(service), rotate(service)
+    assert works(service, current)
+    assert works(service, previous)
+    assert not works(service, service.secret_key)
+
+
+def test_a_key_rotated_out_twice_is_refused_as_soon_as_the_cache_is_five_minutes_old(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(minutes=5, seconds=1)
+
+    assert works(service, service.secret_key)
+    rotate(service)
+    rotate(service)
+    monkeypatch.setattr("aws_lambda_powertools.utilities.parameters.base.datetime", Later)
+    assert not works(service, service.secret_key)
+
+
+@pytest.mark.parametrize("rotated", [False, True], ids=["never rotated", "rotated"])
+def test_wrong_keys_do_not_cost_a_call_each(
+    service: Service, monkeypatch: pytest.MonkeyPatch, rotated: bool
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 1000.0)
+    monkeypatch.setattr("vignette.adapters.secret.time", clock)
+    current = rotate(service) if rotated else service.secret_key
+    for at in range(20):
+        assert not works(service, f"wrong-{at}")
+    assert service.calls.count("GetSecretValue") <= 4
+    service.calls.clear()
+    clock.monotonic = lambda: 1002.0
+    for at in range(20):
+        assert not works(service, f"wrong-{at}")
+    assert service.calls.count("GetSecretValue") <= 2
+    assert works(service, current)
+
+
+def test_the_secret_key_is_cached(service: Service) -> None:
+    assert works(service, service.secret_key)
+    service.calls.clear()
+    assert works(service, service.secret_key)
+    assert service.calls == ["GetItem"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        aws_error("ThrottlingException"),
+        aws_error("InternalServiceError", 500),
+        EndpointConnectionError(endpoint_url="https://secretsmanager.example.com"),
+    ],
+)
+def test_where_the_secret_cannot_be_read_the_caller_is_asked_to_come_back(
+    service: Service, failure: AwsAnswer | Exception
+) -> None:
+    service.let_aws_answer("secretsmanager", failure)
+    answer = service.with_key("GET", f"/api/v1/shared/users/{SOMEBODY}")
+    assert (answer.status, answer.code) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_cached_key_serves_while_the_secret_cannot_be_read(service: Service) -> None:
+    assert works(service, service.secret_key)
+    service.let_aws_answer("secretsmanager", aws_error("ThrottlingException"))
+    assert works(service, service.secret_key)
+
+
+# What each may do
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/shared/users"),
+        ("GET", "/api/v1/shared/users/{user_id}"),
+        ("PATCH", "/api/v1/shared/users/{user_id}"),
+        ("DELETE", "/api/v1/shared/users/{user_id}"),
+        ("PATCH", "/api/v1/shared/users/{user_id}/profile-picture"),
+    ],
+)
+def test_a_user_may_not_make_the_calls_of_the_key_not_even_for_themselves(
+    service: Service, user_id: str, method: str, path: str
+) -> None:
+    before = service.everything()
+    answer = service.as_user(user_id, method, path.format(user_id=user_id), {})
+    assert (answer.status, answer.code) == (403, "forbidden")
+    assert service.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ME), ("PATCH", ME), ("PATCH", f"{ME}/profile-picture")]
+)
+def test_the_key_is_nobody_and_has_no_profile_of_its_own(
+    service: Service, method: str, path: str
+) -> None:
+    answer = service.with_key(method, path, {})
+    assert (answer.status, answer.code) == (403, "forbidden")
