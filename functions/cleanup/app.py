@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
 from vignette import renditions
+from vignette.ids import is_id
 from vignette.telemetry import count, logger, metrics
 
 # A record that fails is delivered again, the ones before it are not.
@@ -28,6 +29,8 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noq
 def _delete_objects(record: DynamoDBRecord) -> None:
     assert record.dynamodb is not None  # noqa: S101  (a record of a stream has one)
     upload_id = record.dynamodb.keys["id"]
+    if not is_id(upload_id):
+        return  # the mark of a used address, which has no objects
     objects = renditions.delete_objects(upload_id)
     logger.info("objects deleted", upload_id=upload_id, objects=objects)
     count("ObjectsDeleted", objects)

@@ -1,19 +1,27 @@
 """Identifiers, and the table and object keys that are derived from them and from nothing else."""
 
+import json
 import re
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from vignette.errors import NotFound
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ORIGINALS = "uploads/"
 _RENDITIONS = "renditions/"
+_USED = "used/"
+WHOLE = "original"
 
 
 def new_id() -> str:
     """A new identifier: a random UUID (RFC 9562, version 4)."""
     return str(uuid4())
+
+
+def derived_id(*parts: str | None) -> str:
+    """The identifier that the same parts always have (RFC 9562, version 5)."""
+    return str(uuid5(NAMESPACE_OID, json.dumps(parts)))
 
 
 def is_id(text: str) -> bool:
@@ -53,6 +61,14 @@ def renditions_prefix(upload_id: str) -> str:
     return f"{_RENDITIONS}{upload_id}/"
 
 
-def rendition_object_key(upload_id: str, digest: str, size: int) -> str:
-    """Object key of one rendition; `digest` tells apart what was sent to one upload twice."""
-    return f"{renditions_prefix(upload_id)}{digest}/{size}.webp"
+def rendition_object_key(upload_id: str, digest: str, name: int | str) -> str:
+    """Object key of one rendition; `digest` tells apart what was sent to one upload twice.
+
+    `name` is the size of a square one in pixels, or `WHOLE`.
+    """
+    return f"{renditions_prefix(upload_id)}{digest}/{name}.webp"
+
+
+def used_mark_key(upload_id: str) -> dict[str, Any]:
+    """Key of the mark, in the uploads table, that an upload's address has had its photo."""
+    return {"id": f"{_USED}{upload_key(upload_id)['id']}"}

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from vignette import settings, uploads
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
-from vignette.errors import UnusablePhoto
+from vignette.errors import NotFound, UnusablePhoto
 from vignette.ids import (
+    WHOLE,
     original_object_key,
     rendition_object_key,
     renditions_prefix,
@@ -84,22 +85,74 @@ def store(upload_id: str, prepared: Prepared) -> None:
 
     Raises `UnusablePhoto`, then nothing was written, and `Unavailable`.
     """
+    _write(upload_id, prepared.digest, _squares(prepared))
+
+
+def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
+    """Make a ready upload that is nobody's of a photo that the service has in hand.
+
+    For an id that was given out to be used once, until `usable_until`, in seconds since the
+    epoch. The photo is kept whole as well, unless that is more than one answer can carry. Raises
+    `UnusablePhoto` and `UploadUsed`, then nothing was written, and `Unavailable`.
+    """
+    from vignette.images import UnreadableImage
+
+    prepared = prepare(data)
+    try:
+        whole = prepared.photo.whole(settings.WHOLE_PICTURE_SIDE)
+    except UnreadableImage as unreadable:
+        raise UnusablePhoto(unreadable.reason) from None
+    pictures: list[tuple[int | str, bytes]] = list(_squares(prepared))
+    keeps_whole = len(whole) <= settings.MAX_BODY_BYTES
+    if keeps_whole:
+        pictures.append((WHOLE, whole))
+    uploads.claim(upload_id, usable_until=usable_until)
+    _write(upload_id, prepared.digest, pictures)
+    result = {"state": State.READY, "whole": keeps_whole, **prepared.facts()}
+    if _finish(upload_id, result, len(data)) != Outcome.READY:
+        raise NotFound("upload")  # deleted meanwhile
+
+
+def read_public(upload_id: str, *, whole: bool) -> bytes:
+    """The largest square rendition, or the whole picture where it was kept, as WebP.
+
+    Only of what is somebody's picture or may become anybody's: what users have uploaded is
+    theirs alone until they show it. Raises `NotFound` and `Unavailable`.
+    """
+    upload = uploads.get(upload_id)
+    if upload.digest is None or not (upload.in_use or upload.user_id is None):
+        raise NotFound("upload")
+    name = WHOLE if whole and upload.whole else max(settings.RENDITION_SIZES)
+    key = rendition_object_key(upload.id, upload.digest, name)
+    stored = bucket.read(key, max_bytes=settings.MAX_BODY_BYTES)
+    if stored is None or stored.body is None:
+        raise NotFound("upload")  # deleted meanwhile
+    return stored.body
+
+
+def _squares(prepared: Prepared) -> Iterator[tuple[int, bytes]]:
+    """The square renditions by size. Raises `UnusablePhoto`, before the first one."""
     from vignette.images import UnreadableImage
 
     try:
-        with ThreadPoolExecutor(len(settings.RENDITION_SIZES)) as pool:
-            writes = [
-                pool.submit(
-                    bucket.put,
-                    rendition_object_key(upload_id, prepared.digest, rendition.size),
-                    rendition.body,
-                    content_type="image/webp",
-                    cache_control=CACHE_FOR_EVER,
-                )
-                for rendition in prepared.photo.renditions()
-            ]
+        for rendition in prepared.photo.renditions():
+            yield rendition.size, rendition.body
     except UnreadableImage as unreadable:
         raise UnusablePhoto(unreadable.reason) from None
+
+
+def _write(upload_id: str, digest: str, pictures: Iterable[tuple[int | str, bytes]]) -> None:
+    with ThreadPoolExecutor(len(settings.RENDITION_SIZES) + 1) as pool:
+        writes = [
+            pool.submit(
+                bucket.put,
+                rendition_object_key(upload_id, digest, name),
+                body,
+                content_type="image/webp",
+                cache_control=CACHE_FOR_EVER,
+            )
+            for name, body in pictures
+        ]
     for write in writes:
         write.result()
 

@@ -8,8 +8,8 @@ from enum import StrEnum
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr, ConditionBase, Item, Key
-from vignette.errors import NotFound, UploadInUse
-from vignette.ids import new_id, original_object_key, upload_key, user_key
+from vignette.errors import NotFound, UploadInUse, UploadUsed
+from vignette.ids import new_id, original_object_key, upload_key, used_mark_key, user_key
 
 BY_USER = "byUser"
 
@@ -37,11 +37,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One upload record.
+    """One upload record; without a `user_id` it is nobody's yet.
 
     `created_at` is in milliseconds and `expires_at` in seconds since the epoch; an upload that
     is somebody's picture does not expire. `width` and `height` are pixels of the upright photo,
-    `bytes` is its size as it was sent, `digest` names the renditions made of it.
+    `bytes` is its size as it was sent, `digest` names the renditions made of it, `whole` tells that
+    the uncropped picture is one of them.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Upload:
     width: int | None = None
     height: int | None = None
     bytes: int | None = None
+    whole: bool | None = None
 
     @property
     def in_use(self) -> bool:
@@ -115,6 +117,34 @@ def begin(user_id: str, *, kind: Kind, scope: Scope) -> Upload:
     except table.ConditionFailed:
         raise NotFound("user") from None
     return upload
+
+
+def claim(upload_id: str, *, usable_until: int) -> None:
+    """Record a pending upload that is nobody's, under an id that was given out to be used once.
+
+    A mark stays until `usable_until`, in seconds since the epoch, even if the record goes before:
+    a second photo would get renditions that the deletion of the first one's may take along.
+    Raises `UploadUsed` and `Unavailable`.
+    """
+    now = time.time()
+    upload = Upload(
+        id=upload_id,
+        kind=Kind.PROFILE_PICTURE,
+        scope=Scope.USER,
+        state=State.PENDING,
+        created_at=int(now * 1000),
+        expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
+    )
+    mark = {**used_mark_key(upload_id), "expires_at": usable_until}
+    try:
+        table.transact(
+            [
+                table.Put(settings.uploads_table(), mark, Attr("id").not_exists()),
+                table.Put(settings.uploads_table(), to_item(upload), Attr("id").not_exists()),
+            ]
+        )
+    except table.ConditionFailed:
+        raise UploadUsed("This address has had its photo; ask for another one.") from None
 
 
 def get(upload_id: str, *, owner: str | None = None) -> Upload:
