@@ -1,0 +1,19 @@
+"""Authgear's Admin API: users, in GraphQL."""
+
+from vignette import settings
+from vignette.access import authenticate_admin
+from vignette.authgear.errors import answer
+from vignette.authgear.execution import execute, read_request
+from vignette.authgear.schema import Context
+from vignette.http import Api, Request, Response
+
+
+def query(request: Request) -> Response:
+    """`POST /_api/admin/graphql`."""
+    authenticate_admin(request.headers.get("authorization"))
+    body = request.body(max_bytes=settings.MAX_JSON_BODY_BYTES)
+    wanted = read_request(request.headers.get("content-type", ""), body)
+    return Response(200, execute(wanted, Context(request.origin)))
+
+
+handler = Api({"POST /_api/admin/graphql": query}, answer)

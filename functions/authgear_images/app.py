@@ -1,0 +1,24 @@
+"""Authgear's pictures, served to anyone who has the address."""
+
+from vignette import renditions, settings
+from vignette.authgear.errors import answer
+from vignette.errors import NotFound
+from vignette.http import Api, Request, Response
+
+# What is at an address never changes but may be removed, and then has to be gone soon. The time
+# is Authgear's.
+_CACHE_CONTROL = "public, max-age=900, immutable"
+
+
+def read(request: Request) -> Response:
+    """`GET /_images/{app_id}/{object_id}/{option}`."""
+    option = request.path("option")
+    if request.path("app_id") != settings.admin_api_app_id() or option not in _OPTIONS:
+        raise NotFound("image")
+    picture = renditions.read_public(request.path("object_id"), whole=_OPTIONS[option])
+    return Response(200, picture, {"cache-control": _CACHE_CONTROL}, content_type="image/webp")
+
+
+_OPTIONS = {"profile": False, "original": True}
+
+handler = Api({"GET /_images/{app_id}/{object_id}/{option}": read}, answer)

@@ -1,0 +1,124 @@
+"""Errors in Authgear's words: a name, which stands for an HTTP status, and a reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vignette import errors, settings
+from vignette.http import Response
+
+_STATUS = {
+    "Invalid": 400,
+    "BadRequest": 400,
+    "NotFound": 404,
+    "AlreadyExists": 409,
+    "RequestEntityTooLarge": 413,
+    "InternalError": 500,
+    "ServiceUnavailable": 503,
+}
+
+
+class ApiError(errors.VignetteError):
+    """An error that only Authgear's API has; `info` are details that programs read."""
+
+    def __init__(
+        self, name: str, reason: str, message: str, info: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.code = reason
+        self.info = info or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One thing that is wrong with one attribute, found at a JSON pointer (RFC 6901)."""
+
+    location: str
+    kind: str
+    details: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """The cause for a person."""
+        said = self.details.get("error") or self.details.get("msg") or dict(self.details)
+        return f"{self.location}: {self.kind}: {said}"
+
+
+def validation_failed(*causes: Cause) -> ApiError:
+    """Attributes that are unknown or wrong, each one named."""
+    return ApiError(
+        "Invalid",
+        "ValidationFailed",
+        "\n".join(["invalid value:", *map(str, causes)]),
+        {
+            "causes": [
+                {"location": each.location, "kind": each.kind, "details": each.details}
+                for each in causes
+            ]
+        },
+    )
+
+
+def invalid(message: str) -> ApiError:
+    """A request that is wrong in a way without a reason of its own."""
+    return ApiError("Invalid", "Invalid", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What both kinds of answer, GraphQL and JSON, say of an error."""
+
+    name: str
+    reason: str
+    message: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that the name stands for."""
+        return _STATUS[self.name]
+
+
+def problem(error: errors.VignetteError | None) -> Problem:
+    """An error in Authgear's words; None is an error that nobody expected."""
+    match error:
+        case None:
+            return Problem("InternalError", "UnexpectedError", "unexpected error occurred")
+        case ApiError():
+            return Problem(error.name, error.code, error.detail, error.info)
+        case errors.NotFound(code="user_not_found"):
+            return Problem("NotFound", "UserNotFound", "user not found")
+        case errors.NotFound():
+            return Problem("NotFound", "NotFound", error.detail)
+        case errors.Taken():
+            cause = {"cause": {"kind": "DuplicatedIdentity"}}
+            return Problem("Invalid", "InvariantViolated", "identity already exists", cause)
+        case errors.TooLarge():
+            return Problem("RequestEntityTooLarge", "RequestEntityTooLarge", error.detail)
+        case errors.UnusablePhoto():
+            return Problem(
+                "Invalid", "UnusableImage", error.detail, {"cause": {"kind": error.code}}
+            )
+        case errors.UploadUsed():
+            return Problem("AlreadyExists", "ImageAlreadyUploaded", error.detail)
+        case errors.Unavailable():
+            return Problem("ServiceUnavailable", "ServiceUnavailable", error.detail)
+        case _:
+            return Problem("Invalid", "Invalid", error.detail)
+
+
+def answer(error: errors.VignetteError | None) -> Response:
+    """The HTTP response to an error; one to wrong credentials says no more than `Forbidden`."""
+    if isinstance(error, errors.Unauthenticated):
+        return Response(403, "Forbidden", content_type="text/plain; charset=utf-8")
+    found = problem(error)
+    document: dict[str, Any] = {
+        "name": found.name,
+        "reason": found.reason,
+        "message": found.message,
+        "code": found.status,
+    }
+    if found.info:
+        document["info"] = found.info
+    retry = {"retry-after": str(settings.RETRY_AFTER_SECONDS)} if found.status == 503 else {}
+    return Response(found.status, {"error": document}, retry)

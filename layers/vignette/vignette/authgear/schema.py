@@ -1,0 +1,377 @@
+"""The GraphQL schema of Authgear's Admin API, as much of it as this service has, and its answers.
+
+Only the function that answers GraphQL carries the library that this imports.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from graphql import (
+    GraphQLError,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLScalarType,
+    GraphQLSchema,
+    StringValueNode,
+    ValueNode,
+    build_schema,
+    value_from_ast_untyped,
+)
+from pydantic import TypeAdapter, ValidationError
+
+from vignette import formats, users
+from vignette.authgear import attributes
+from vignette.authgear.errors import ApiError, Cause, invalid, validation_failed
+from vignette.users import User
+
+# Authgear's limit on a page (`pkg/util/graphqlutil`).
+_MAX_PAGE = 20
+# DynamoDB's limit on one BatchGetItem.
+_MAX_NODES = 100
+_CURSOR = "offset:"
+_LOGIN_IDS = {"email": "email", "phone": "phone", "username": "username"}
+_ATTRIBUTES = {"email": "email", "phone_number": "phone", "preferred_username": "username"}
+_LOGIN_ID_FORMATS: dict[str, tuple[str, Any]] = {
+    "email": ("email", formats.Email),
+    "phone": ("phone", formats.Phone),
+    "username": ("username", formats.Username),
+}
+
+
+class Context:
+    """One request: where it was sent, and the users that it has read."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._users: dict[str, User | None] = {}
+
+    def load(self, user_ids: Iterable[str]) -> list[User | None]:
+        """Users by id, None for one who does not exist; each is read once a request."""
+        wanted = list(user_ids)
+        unread = [each for each in dict.fromkeys(wanted) if each not in self._users]
+        if unread:
+            self._users |= dict.fromkeys(unread)
+            self.keep(*users.get_many(unread))
+        return [self._users[each] for each in wanted]
+
+    def keep(self, *read: User) -> None:
+        """Remember users as they are now."""
+        self._users |= {user.id: user for user in read}
+
+    def forget(self, user_id: str) -> None:
+        """Remember that a user does not exist."""
+        self._users[user_id] = None
+
+
+type Info = GraphQLResolveInfo
+type Resolver = Callable[..., Any]
+
+
+def node_id(user_id: str) -> str:
+    """The node id of a user: base64url without padding."""
+    return _encoded(f"User:{user_id}")
+
+
+def _user_of(node: str) -> str:
+    """The user that a node id names. Raises `ApiError`."""
+    kind, separator, user_id = (_decoded(node) or "").partition(":")
+    if not separator:
+        raise invalid("invalid ID")
+    if kind != "User":
+        raise invalid(f"unknown node type: {kind}")
+    return user_id
+
+
+def _target(given: Mapping[str, Any]) -> str:
+    """The user that the input of a mutation names. Raises `ApiError`."""
+    try:
+        return _user_of(given["userID"])
+    except ApiError:
+        raise invalid("invalid user ID") from None
+
+
+def _node(_: object, info: Info, id: str) -> User | None:  # noqa: A002  (the argument's name)
+    return _context(info).load([_user_of(id)])[0]
+
+
+def _nodes(_: object, info: Info, ids: list[str]) -> list[User | ApiError | None]:
+    if len(ids) > _MAX_NODES:
+        raise invalid(f"at most {_MAX_NODES} IDs")
+    found: list[str | ApiError] = []
+    for each in ids:
+        try:
+            found.append(_user_of(each))
+        except ApiError as error:
+            found.append(error)
+    known = [each for each in found if isinstance(each, str)]
+    loaded = dict(zip(known, _context(info).load(known), strict=True))
+    return [loaded[each] if isinstance(each, str) else each for each in found]
+
+
+def _users(
+    _: object,
+    info: Info,
+    *,
+    after: str | None = None,
+    before: str | None = None,
+    first: int | None = None,
+    last: int | None = None,
+    searchKeyword: str | None = None,  # noqa: N803  (the argument's name)
+    sortBy: str | None = None,  # noqa: ARG001, N803  (there is one)
+    sortDirection: str | None = None,  # noqa: N803
+) -> dict[str, Any]:
+    descending = sortDirection != "ASC"
+    matches: list[User] | None = None
+    if searchKeyword:
+        ids = users.find_by_any(_LOGIN_IDS.values(), searchKeyword)
+        matches = [user for user in _context(info).load(ids) if user]
+        matches.sort(key=lambda user: (user.created_at, user.id), reverse=descending)
+    total = users.count() if matches is None else len(matches)
+    page = _page(total, after=after, before=before, first=first, last=last)
+    if matches is not None:
+        chosen = matches[page.start : page.stop]
+    elif page:
+        chosen = users.page(
+            order_by="created_at", descending=descending, offset=page.start, limit=len(page)
+        )
+        _context(info).keep(*chosen)
+    else:
+        chosen = []
+    edges = [
+        {"cursor": _encoded(f"{_CURSOR}{at}"), "node": user}
+        for at, user in enumerate(chosen, page.start)
+    ]
+    return {
+        "edges": edges,
+        "totalCount": total,
+        "pageInfo": {
+            "startCursor": edges[0]["cursor"] if edges else None,
+            "endCursor": edges[-1]["cursor"] if edges else None,
+            "hasPreviousPage": page.start > 0,
+            "hasNextPage": page.stop < total,
+        },
+    }
+
+
+def _page(
+    total: int, *, after: str | None, before: str | None, first: int | None, last: int | None
+) -> range:
+    """The positions that a page covers (Relay, "Cursor Connections", section 4.4)."""
+    if first is None and last is None:
+        first = _MAX_PAGE
+    if (first or 0) < 0 or (last or 0) < 0:
+        raise invalid("first and last must not be negative")
+    start = min(_offset(after) + 1, total) if after else 0
+    stop = max(min(_offset(before), total), start) if before else total
+    if first is not None:
+        stop = min(stop, start + min(first, _MAX_PAGE))
+    if last is not None:
+        start = max(start, stop - min(last, _MAX_PAGE))
+    return range(start, stop)
+
+
+def _offset(cursor: str) -> int:
+    text = _decoded(cursor) or ""
+    digits = text.removeprefix(_CURSOR)
+    if not text.startswith(_CURSOR) or not digits.isdecimal() or len(digits) > 18:
+        raise ApiError("Invalid", "InvalidCursor", "invalid pagination cursor")
+    return int(digits)
+
+
+def _users_by_attribute(
+    _: object,
+    info: Info,
+    attributeName: str,  # noqa: N803
+    attributeValue: str,  # noqa: N803
+) -> list[User]:
+    field = _ATTRIBUTES.get(attributeName)
+    if field is None:
+        raise _wrong_argument(
+            "attributeName must be email, phone_number or preferred_username"
+        )
+    if _format_error(field, attributeValue):
+        raise _wrong_argument("invalid attributeValue")
+    found = _context(info).load(users.find(field, [attributeValue]))
+    return [user for user in found if user]
+
+
+def _user_by_login_id(
+    _: object,
+    info: Info,
+    loginIDKey: str,  # noqa: N803
+    loginIDValue: str,  # noqa: N803
+) -> User | None:
+    field = _LOGIN_IDS.get(loginIDKey)
+    if field is None:
+        raise _wrong_argument("invalid Login ID key")
+    found = _context(info).load(users.find(field, [loginIDValue]))
+    return next(iter(found), None)
+
+
+def _wrong_argument(message: str) -> ApiError:
+    return ApiError("Invalid", "GetUsersInvalidArgument", message)
+
+
+def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    login_id = input["definition"].get("loginID")
+    if not login_id:
+        raise invalid("exactly 1 field must be present in identity definition")
+    key, value = login_id["key"], login_id["value"]
+    if not key or not value:
+        raise invalid("login ID key & value is required")
+    if key not in _LOGIN_IDS:
+        cause = {"cause": {"kind": "InvalidLoginIDKey"}}
+        raise ApiError("Invalid", "InvariantViolated", "invalid login ID key", cause)
+    error = _format_error(key, value)
+    if error:
+        details = {"format": _LOGIN_ID_FORMATS[key][0], "error": error}
+        raise validation_failed(Cause(f"/{key}", "format", details))
+    user = users.blank()
+    if key == "username":
+        changes: dict[str, Any] = {"username": value}
+    else:
+        identity = users.identification(user.id, value, verified=False)
+        changes = {"emails" if key == "email" else "phones": (identity,)}
+    user = users.create(users.changed(user, changes))
+    _context(info).keep(user)
+    return {"user": user}
+
+
+def _format_error(key: str, value: str) -> str | None:
+    """What is wrong with a login id, or None."""
+    try:
+        _adapter(key).validate_python(value)
+    except ValidationError as error:
+        return error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+    return None
+
+
+@cache
+def _adapter(key: str) -> TypeAdapter[str]:
+    return TypeAdapter(_LOGIN_ID_FORMATS[key][1])
+
+
+def _update_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    context = _context(info)
+    user = attributes.update(
+        _target(input),
+        standard=input.get("standardAttributes"),
+        custom=input.get("customAttributes"),
+        origin=context.origin,
+    )
+    context.keep(user)
+    return {"user": user}
+
+
+def _delete_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+    user_id = _target(input)
+    users.delete(user_id)
+    _context(info).forget(user_id)
+    return {"deletedUserID": input["userID"]}
+
+
+def _json_object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise GraphQLError("Expected a JSON object.")
+    return value
+
+
+def _json_object_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+    """An object in a document: as GraphQL writes one or, like in Authgear, as JSON in a string."""
+    if isinstance(node, StringValueNode):
+        try:
+            return _json_object(json.loads(node.value))
+        except ValueError:
+            raise GraphQLError("Expected a JSON object.", node) from None
+    return _json_object(value_from_ast_untyped(node, dict(variables or {})))
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of a user, computed from the user."""
+
+    compute: Callable[[User, Context], Any]
+
+    def __call__(self, user: User, info: Info) -> Any:  # noqa: ANN401
+        return self.compute(user, _context(info))
+
+
+_RESOLVERS: dict[str, dict[str, Resolver]] = {
+    "Query": {
+        "node": _node,
+        "nodes": _nodes,
+        "users": _users,
+        "getUsersByStandardAttribute": _users_by_attribute,
+        "getUserByLoginID": _user_by_login_id,
+    },
+    "Mutation": {
+        "createUser": _create_user,
+        "updateUser": _update_user,
+        "deleteUser": _delete_user,
+    },
+    "User": {
+        "id": _Field(lambda user, _: node_id(user.id)),
+        "createdAt": _Field(lambda user, _: _time(user.created_at)),
+        "updatedAt": _Field(lambda user, _: _time(user.updated_at)),
+        "lastLoginAt": _Field(lambda user, _: _time(user.last_login)),
+        "isDisabled": _Field(lambda user, _: user.banned),
+        "standardAttributes": _Field(lambda user, at: attributes.shown(user, at.origin)),
+        "customAttributes": _Field(lambda user, _: user.custom_attributes),
+        "formattedName": _Field(lambda user, _: attributes.formatted_name(user)),
+        "endUserAccountID": _Field(lambda user, _: attributes.account_id(user)),
+    },
+}
+
+
+@cache
+def schema() -> GraphQLSchema:
+    """The schema that is served, with its resolvers."""
+    built = build_schema(Path(__file__).with_name("schema.graphql").read_text())
+    for type_name, resolvers in _RESOLVERS.items():
+        owner = built.type_map[type_name]
+        assert isinstance(owner, GraphQLObjectType)  # noqa: S101  (it is one in the file)
+        for field, resolver in resolvers.items():
+            owner.fields[field].resolve = resolver
+    for each in built.type_map.values():
+        if isinstance(each, GraphQLInterfaceType):
+            each.resolve_type = lambda *_: "User"  # type: ignore[assignment]
+    for name in ("UserStandardAttributes", "UserCustomAttributes"):
+        scalar = built.type_map[name]
+        assert isinstance(scalar, GraphQLScalarType)  # noqa: S101
+        scalar.parse_value = _json_object  # type: ignore[method-assign]
+        scalar.parse_literal = _json_object_literal  # type: ignore[method-assign]
+    return built
+
+
+def _context(info: Info) -> Context:
+    context: Context = info.context
+    return context
+
+
+def _time(milliseconds: int | None) -> str | None:
+    """RFC 3339, in UTC, to the millisecond."""
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> str | None:
+    """What is encoded in a text, or None; padding may be there."""
+    try:
+        padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
