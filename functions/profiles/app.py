@@ -3,6 +3,7 @@
 from vignette import users
 from vignette.access import require_key, require_user
 from vignette.http import Api, Request, Response
+from vignette.idempotency import once
 from vignette.native import responses
 from vignette.native.problems import problem
 
@@ -12,8 +13,13 @@ def create(request: Request) -> Response:
     from vignette.native import requests  # reading needs no validation
 
     require_key(request.caller)
-    user = users.create(users.changed(users.blank(), requests.new_user(request)))
-    return Response(201, responses.user(user))
+    attributes = requests.new_user(request)
+
+    def create_user(user_id: str) -> Response:
+        user = users.create(users.changed(users.blank(user_id), attributes))
+        return Response(201, responses.user(user))
+
+    return once(request, create_user)
 
 
 def read(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from vignette import uploads
 from vignette.http import Api, Request, Response
+from vignette.idempotency import once
 from vignette.native import responses
 from vignette.native.problems import problem
 
@@ -11,10 +12,15 @@ def create(request: Request) -> Response:
     from vignette.native import requests  # reading and deleting need no validation
 
     user_id, wanted = requests.new_upload(request)
-    ticket = uploads.create(
-        user_id, kind=wanted.kind, scope=wanted.scope, content_type=wanted.content_type
-    )
-    return Response(201, responses.ticket(ticket))
+
+    # Each attempt makes a record of its own: one whose form nobody got expires.
+    def create_upload(_: str) -> Response:
+        ticket = uploads.create(
+            user_id, kind=wanted.kind, scope=wanted.scope, content_type=wanted.content_type
+        )
+        return Response(201, responses.ticket(ticket))
+
+    return once(request, create_upload)
 
 
 def read(request: Request) -> Response:

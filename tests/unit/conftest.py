@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
+    "IDEMPOTENCY_TABLE": "idempotency",
     "USERS_TABLE": "users",
     "UPLOADS_TABLE": "uploads",
     "BUCKET": "pictures",
@@ -393,6 +394,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         forget_keys()
         deployed = Service()
         _deployed.append(deployed)
+        _create_table("idempotency", resource("IdempotencyTable"))
         _create_table("users", resource("UsersTable"))
         _create_table("uploads", resource("UploadsTable"))
         deployed.s3.create_bucket(

@@ -124,6 +124,18 @@ class UnusablePhoto(VignetteError):
         self.code = reason
 
 
+class IdempotencyKeyReused(VignetteError):
+    """The key of an earlier request came with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyInUse(VignetteError):
+    """The request is being answered already, or was cut off a moment ago; ask again soon."""
+
+    code = "idempotency_key_in_use"
+
+
 class Unavailable(VignetteError):
     """AWS throttled the request, failed, or did not answer in time; trying again is safe."""
 

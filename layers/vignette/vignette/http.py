@@ -15,10 +15,14 @@ from vignette.telemetry import count, logger, metrics
 
 
 class Request:
-    """One request, read from an event of API Gateway (HTTP API, payload format 2.0)."""
+    """One request, read from an event of API Gateway (HTTP API, payload format 2.0).
 
-    def __init__(self, event: Mapping[str, Any]) -> None:
+    `context` is what the Lambda runtime passes beside it.
+    """
+
+    def __init__(self, event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
         self._event = event
+        self.context = context
 
     @property
     def id(self) -> str:
@@ -127,7 +131,7 @@ class Api:
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
         """Answer one event of API Gateway."""
-        request = Request(event)
+        request = Request(event, context)
         logger.append_keys(request_id=request.id, function_request_id=context.aws_request_id)
         code = None
         try:

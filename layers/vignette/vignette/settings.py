@@ -18,6 +18,7 @@ PICTURE_URL_SECONDS = 60 * 60
 SECRET_CACHE_SECONDS = 5 * 60
 JWKS_CACHE_SECONDS = 5 * 60
 RETRY_AFTER_SECONDS = 1
+ANSWER_SECONDS = 24 * 60 * 60  # how long a creating call is answered the same
 
 # Users: partitions of the indexes that list them. Changing this needs a migration.
 USER_SHARDS = 8
@@ -35,6 +36,7 @@ MAX_FORM_PHOTO_BYTES = 4 * 1024 * 1024  # a larger one takes a presigned form
 # Lambda takes an event of 6 MiB and answers with as much; bytes travel in it as base64.
 MAX_BODY_BYTES = 4_500_000
 MAX_TOKEN_CHARACTERS = 8192
+MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
 CLOCK_SKEW_SECONDS = 10
 
 
@@ -46,6 +48,11 @@ def users_table() -> str:
 def uploads_table() -> str:
     """Name of the DynamoDB table of upload records."""
     return os.environ["UPLOADS_TABLE"]
+
+
+def idempotency_table() -> str:
+    """Name of the DynamoDB table of answers that are given again."""
+    return os.environ["IDEMPOTENCY_TABLE"]
 
 
 def bucket() -> str:

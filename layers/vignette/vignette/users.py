@@ -154,14 +154,14 @@ def user_of_identification(identification_id: str) -> str | None:
     return "-".join(found.groups()) if found else None
 
 
-def blank() -> User:
+def blank(user_id: str | None = None) -> User:
     """A new user without any attributes, not stored yet."""
     now = _now()
-    return User(id=new_id(), revision=new_id(), created_at=now, updated_at=now)
+    return User(id=user_id or new_id(), revision=new_id(), created_at=now, updated_at=now)
 
 
 def create(user: User) -> User:
-    """Store a new user.
+    """Store a new user; one who has this id already is the same, stored by an earlier attempt.
 
     Raises `Taken`, with every field whose value another user has, and `Unavailable`.
     """
@@ -175,6 +175,8 @@ def create(user: User) -> User:
             ]
         )
     except table.ConditionFailed as failure:
+        if 0 in failure.failed:
+            return get(user.id)
         raise _taken(list(claims.values()), failure) from None
     return user
 

@@ -17,6 +17,8 @@ _STATUS: dict[type[errors.VignetteError], HTTPStatus] = {
     errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UploadWrongKind: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UploadWrongScope: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyKeyInUse: HTTPStatus.CONFLICT,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _FIELD_NAMES = {"external_id": "externalId"}
@@ -50,6 +52,6 @@ def problem(error: errors.VignetteError | None) -> Response:
             ]
         case errors.Unauthenticated():
             headers["www-authenticate"] = 'Bearer realm="vignette"'
-        case errors.Unavailable():
+        case errors.Unavailable() | errors.IdempotencyKeyInUse():
             headers["retry-after"] = str(settings.RETRY_AFTER_SECONDS)
     return Response(status, document, headers, content_type="application/problem+json")

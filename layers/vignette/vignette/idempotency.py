@@ -1,0 +1,93 @@
+"""Creating calls that may be sent again: the `Idempotency-Key` header.
+
+The header is that of draft-ietf-httpapi-idempotency-key-header. Answers are kept by Powertools'
+idempotency utility in a table of their own, under a hash of caller, route and key.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from vignette import settings
+from vignette.adapters import aws
+from vignette.errors import FieldProblem, IdempotencyKeyInUse, IdempotencyKeyReused, Invalid
+from vignette.http import Request, Response
+from vignette.ids import derived_id, new_id
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+
+_HEADER = "idempotency-key"
+
+
+def once(request: Request, create: Callable[[str], Response]) -> Response:
+    """Answer a creating call, with a key only once: after that the first answer is given again.
+
+    `create` gets the id for what it creates. Every attempt with the same key and body gets the
+    same one, so that what an attempt without an answer has created is found and not made twice.
+    Only what was created is kept, for `settings.ANSWER_SECONDS`; errors are found anew.
+
+    Raises `Invalid`, `IdempotencyKeyReused`, `IdempotencyKeyInUse`, what `create` raises, and
+    `Unavailable`.
+    """
+    key = request.headers.get(_HEADER)
+    if key is None:
+        return create(new_id())
+    if not 1 <= len(key) <= settings.MAX_IDEMPOTENCY_KEY_CHARACTERS:
+        detail = f"has 1 to {settings.MAX_IDEMPOTENCY_KEY_CHARACTERS} characters"
+        raise Invalid(FieldProblem("Idempotency-Key", "invalid_value", detail))
+    return _once(request, key, create)
+
+
+def _once(request: Request, key: str, create: Callable[[str], Response]) -> Response:
+    from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
+    from aws_lambda_powertools.utilities.idempotency.exceptions import (
+        IdempotencyAlreadyInProgressError,
+        IdempotencyInconsistentStateError,
+        IdempotencyPersistenceLayerError,
+        IdempotencyValidationError,
+    )
+
+    body = sha256(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES)).hexdigest()
+    scoped = [request.caller.user_id, key]  # nobody is the holder of the secret key
+    answered = idempotent_function(
+        lambda *, sent: _to_stored(create(derived_id(request.route, *sent["key"], sent["body"]))),
+        data_keyword_argument="sent",
+        persistence_store=_store(settings.idempotency_table(), aws.client("dynamodb")),
+        config=IdempotencyConfig(
+            event_key_jmespath="key",
+            payload_validation_jmespath="body",
+            expires_after_seconds=settings.ANSWER_SECONDS,
+            hash_function="sha256",
+            lambda_context=request.context,
+        ),
+        key_prefix=request.route,
+    )
+    try:
+        with aws.aws_errors():
+            try:
+                return _from_stored(answered(sent={"key": scoped, "body": body}))
+            except IdempotencyPersistenceLayerError as error:
+                raise error.__cause__ or error from None
+    except IdempotencyValidationError:
+        raise IdempotencyKeyReused("The key was sent before, with another body.") from None
+    except (IdempotencyAlreadyInProgressError, IdempotencyInconsistentStateError):
+        raise IdempotencyKeyInUse("A request with this key is being answered.") from None
+
+
+def _to_stored(response: Response) -> dict[str, Any]:
+    """What is kept of an answer; the content as text, which keeps the order of its names."""
+    return {"status": response.status, "content": json.dumps(response.content)}
+
+
+def _from_stored(stored: dict[str, Any]) -> Response:
+    return Response(stored["status"], json.loads(stored["content"]))
+
+
+@cache
+def _store(table: str, client: Any) -> "DynamoDBPersistenceLayer":  # noqa: ANN401
+    from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
+
+    return DynamoDBPersistenceLayer(table, boto3_client=client)
