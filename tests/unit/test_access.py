@@ -183,6 +183,19 @@ def test_a_token_with_wrong_claims_is_refused(
     assert refused(service.call("GET", ME, token=service.token(user_id, **claims)))
 
 
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256", "HS256"])
+def test_an_algorithm_is_not_accepted_because_the_issuer_has_a_key_for_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch, user_id: str, algorithm: str
+) -> None:
+    secret = b"0123456789abcdef" * 2
+    key: Any = secret if algorithm == "HS256" else OTHER_RSA_KEY
+    jwk = {"kty": "oct", "k": encoded(secret)} if algorithm == "HS256" else OWN_JWK
+    keys = [*JWKS["keys"], {**jwk, "alg": algorithm, "kid": "other"}]
+    monkeypatch.setenv("JWT_JWKS", json.dumps({"keys": keys}))
+    token = jwt.encode(service.claims(user_id), key, algorithm, headers={"kid": "other"})
+    assert refused(service.call("GET", ME, token=token))
+
+
 def other_subject(token: str, service: Service) -> str:
     head, _, signature = token.split(".")
     return f"{head}.{encoded(service.claims(SOMEBODY))}.{signature}"
