@@ -1,4 +1,6 @@
-"""Profiles: create, read, update and delete users."""
+"""Profiles: create, read, update and delete users; and the description of the native API."""
+
+from pathlib import Path
 
 from vignette import users
 from vignette.access import require_key, require_user
@@ -51,6 +53,12 @@ def delete(request: Request) -> Response:
     return Response(204)
 
 
+def document(_: Request) -> Response:
+    """`GET /openapi.json`, for anybody."""
+    file = Path(responses.__file__).with_name("openapi.json")
+    return Response(200, file.read_text("utf-8"), {"cache-control": "public, max-age=3600"})
+
+
 def _update(request: Request, user_id: str) -> Response:
     from vignette.native import requests
 
@@ -66,6 +74,7 @@ handler = Api(
         "DELETE /api/v1/shared/users/{user_id}": delete,
         "GET /api/v1/users/me": read_me,
         "PATCH /api/v1/users/me": update_me,
+        "GET /api/v1/openapi.json": document,
     },
     problem,
 )

@@ -1,11 +1,12 @@
 """Errors as problem documents with a stable `code` (RFC 9457)."""
 
 from http import HTTPStatus
+from typing import NotRequired, TypedDict
 
 from vignette import errors, settings
 from vignette.http import Response
 
-_STATUS: dict[type[errors.VignetteError], HTTPStatus] = {
+STATUS: dict[type[errors.VignetteError], HTTPStatus] = {
     errors.Malformed: HTTPStatus.BAD_REQUEST,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
@@ -24,10 +25,29 @@ _STATUS: dict[type[errors.VignetteError], HTTPStatus] = {
 _FIELD_NAMES = {"external_id": "externalId"}
 
 
+class FieldError(TypedDict):
+    """One thing that is wrong with one field."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Problem(TypedDict):
+    """What went wrong (RFC 9457); `errors` names the fields that it was about."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: NotRequired[list[FieldError]]
+
+
 def problem(error: errors.VignetteError | None) -> Response:
     """The problem document of an error; None is an error that nobody expected."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR if error is None else _STATUS[type(error)]
-    document: dict[str, object] = {
+    status = HTTPStatus.INTERNAL_SERVER_ERROR if error is None else STATUS[type(error)]
+    document: Problem = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,

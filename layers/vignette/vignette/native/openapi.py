@@ -1,0 +1,269 @@
+"""The native API as an OpenAPI 3.1 document, generated from the code that reads and renders it.
+
+    PYTHONPATH=layers/vignette python -m vignette.native.openapi
+
+writes `openapi.json` beside this module, which the service serves as it is.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+from vignette import errors, settings
+from vignette.native import problems, requests, responses
+
+FILE = Path(__file__).with_name("openapi.json")
+
+type Problem = errors.VignetteError | type[errors.VignetteError]
+
+_NO_USER = errors.NotFound("user")
+_NO_UPLOAD = errors.NotFound("upload")
+_UNREADABLE: tuple[Problem, ...] = (errors.Malformed, errors.TooLarge, errors.Invalid)
+_UNUSABLE: tuple[Problem, ...] = (
+    errors.UploadNotReady,
+    errors.UploadInUse,
+    errors.UploadWrongScope,
+    errors.UploadWrongKind,
+)
+_COMMON: tuple[Problem, ...] = (errors.Unauthenticated, errors.Unavailable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What one route takes and answers; `problems` come on top of those that all have."""
+
+    id: str
+    summary: str
+    credentials: tuple[str, ...] = ()
+    body: type | None = None
+    status: HTTPStatus = HTTPStatus.OK
+    answer: type | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+OPERATIONS = {
+    "POST /api/v1/shared/users": Operation(
+        id="createUser",
+        summary="Create a user",
+        credentials=("secretKey",),
+        body=requests.NewUser,
+        status=HTTPStatus.CREATED,
+        answer=responses.User,
+        problems=(errors.Forbidden, *_UNREADABLE, errors.Taken),
+    ),
+    "GET /api/v1/shared/users/{user_id}": Operation(
+        id="getUser",
+        summary="Read a user",
+        credentials=("secretKey",),
+        answer=responses.User,
+        problems=(errors.Forbidden, _NO_USER),
+    ),
+    "PATCH /api/v1/shared/users/{user_id}": Operation(
+        id="updateUser",
+        summary="Change a user: what is absent stays, null clears",
+        credentials=("secretKey",),
+        body=requests.ProfileChanges,
+        answer=responses.User,
+        problems=(errors.Forbidden, _NO_USER, *_UNREADABLE, errors.Taken),
+    ),
+    "DELETE /api/v1/shared/users/{user_id}": Operation(
+        id="deleteUser",
+        summary="Delete a user with their uploads and pictures",
+        credentials=("secretKey",),
+        status=HTTPStatus.NO_CONTENT,
+        problems=(errors.Forbidden, _NO_USER),
+    ),
+    "GET /api/v1/users/me": Operation(
+        id="getMe",
+        summary="Read the calling user",
+        credentials=("userToken",),
+        answer=responses.User,
+        problems=(errors.Forbidden, _NO_USER),
+    ),
+    "PATCH /api/v1/users/me": Operation(
+        id="updateMe",
+        summary="Change the calling user: not their role, state, last login and verified e-mail",
+        credentials=("userToken",),
+        body=requests.ProfileChanges,
+        answer=responses.User,
+        problems=(errors.Forbidden, _NO_USER, *_UNREADABLE, errors.Taken),
+    ),
+    "POST /api/v1/uploads": Operation(
+        id="createUpload",
+        summary="Get a form for a photo; with the secret key, `userId` says whose it is",
+        credentials=("secretKey", "userToken"),
+        body=requests.NewUpload,
+        status=HTTPStatus.CREATED,
+        answer=responses.UploadForm,
+        problems=(errors.Forbidden, _NO_USER, *_UNREADABLE),
+    ),
+    "GET /api/v1/uploads/{upload_id}": Operation(
+        id="getUpload",
+        summary="Read an upload",
+        credentials=("secretKey", "userToken"),
+        answer=responses.Upload,
+        problems=(_NO_UPLOAD,),
+    ),
+    "DELETE /api/v1/uploads/{upload_id}": Operation(
+        id="deleteUpload",
+        summary="Delete an upload that is nobody's picture",
+        credentials=("secretKey", "userToken"),
+        status=HTTPStatus.NO_CONTENT,
+        problems=(_NO_UPLOAD, errors.UploadInUse),
+    ),
+    "PATCH /api/v1/shared/users/{user_id}/profile-picture": Operation(
+        id="setPicture",
+        summary="Make an upload a user's picture; null removes the custom picture",
+        credentials=("secretKey",),
+        body=requests.NewPicture,
+        answer=responses.User,
+        problems=(errors.Forbidden, _NO_USER, _NO_UPLOAD, *_UNREADABLE, *_UNUSABLE),
+    ),
+    "PATCH /api/v1/users/me/profile-picture": Operation(
+        id="setMyPicture",
+        summary="Make an upload the calling user's picture; null removes the custom picture",
+        credentials=("userToken",),
+        body=requests.NewPicture,
+        answer=responses.User,
+        problems=(errors.Forbidden, _NO_USER, _NO_UPLOAD, *_UNREADABLE, *_UNUSABLE),
+    ),
+    "GET /api/v1/openapi.json": Operation(
+        id="getDocument", summary="Read this document", answer=dict[str, Any]
+    ),
+}
+
+_DESCRIPTION = (
+    "User profiles and profile pictures. The secret key may act on any user, a user's token on "
+    "its own subject; to a user, somebody else's upload does not exist. Errors are problem "
+    "documents (RFC 9457) with a stable `code`."
+)
+_THROTTLED = {
+    "description": "Throttled by API Gateway, which answers in its own words",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"message": {"type": "string"}}}
+        }
+    },
+}
+_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: "WWW-Authenticate",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Retry-After",
+}
+_FORMATS = {"DateTime": "date-time", "Url": "uri", "Uuid": "uuid"}
+_NAMES = {
+    "vignette__native__responses__State": "UserState",
+    "vignette__uploads__State": "UploadState",
+}
+
+
+class _Schemas(GenerateJsonSchema):
+    """Schemas without the titles that pydantic makes up from the names of fields."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        """Never."""
+        return False
+
+
+def document() -> dict[str, Any]:
+    """The whole document."""
+    schemas, components = _schemas()
+    paths: dict[str, dict[str, Any]] = {}
+    answers: dict[str, Any] = {"too_many_requests": _THROTTLED}
+    for route, operation in OPERATIONS.items():
+        method, path = route.split()
+        success: dict[str, Any] = {"description": operation.status.phrase}
+        if operation.answer:
+            success["content"] = {"application/json": {"schema": schemas[operation.answer]}}
+        described: dict[str, Any] = {
+            "operationId": operation.id,
+            "summary": operation.summary,
+            "security": [{name: []} for name in operation.credentials],
+            "responses": {str(operation.status.value): success},
+        }
+        if parameters := re.findall(r"{(\w+)}", path):
+            described["parameters"] = [
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                for name in parameters
+            ]
+        if operation.body:
+            content = {"application/json": {"schema": schemas[operation.body]}}
+            described["requestBody"] = {"required": True, "content": content}
+        for status, codes in _problems(operation):
+            name = "-".join(codes)
+            answers[name] = _problem(status, codes, schemas[problems.Problem])
+            described["responses"][str(status.value)] = {"$ref": f"#/components/responses/{name}"}
+        described["responses"]["429"] = {"$ref": "#/components/responses/too_many_requests"}
+        paths.setdefault(path, {})[method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Vignette", "version": "1", "description": _DESCRIPTION},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "responses": answers,
+            "securitySchemes": {
+                "secretKey": {"type": "http", "scheme": "bearer"},
+                "userToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
+        },
+    }
+
+
+def _problems(operation: Operation) -> list[tuple[HTTPStatus, list[str]]]:
+    """The codes of the problems that an operation may answer with, by status."""
+    found: dict[HTTPStatus, list[str]] = {}
+    for each in (*_COMMON, *operation.problems) if operation.credentials else ():
+        status = problems.STATUS[each if isinstance(each, type) else type(each)]
+        found.setdefault(status, []).append(each.code)
+    return sorted(found.items())
+
+
+def _problem(status: HTTPStatus, codes: list[str], schema: dict[str, Any]) -> dict[str, Any]:
+    exact = {"properties": {"status": {"const": status.value}, "code": {"enum": codes}}}
+    answer: dict[str, Any] = {
+        "description": status.phrase,
+        "content": {"application/problem+json": {"schema": {"allOf": [schema, exact]}}},
+    }
+    if header := _HEADERS.get(status):
+        answer["headers"] = {header: {"required": True, "schema": {"type": "string"}}}
+    return answer
+
+
+def _schemas() -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
+    """The schema of every type that is read or answered, and the components these refer to."""
+    types: dict[Any, Literal["validation", "serialization"]] = {}
+    for operation in OPERATIONS.values():
+        types |= {operation.body: "validation"} if operation.body else {}
+        types |= {operation.answer: "serialization"} if operation.answer else {}
+    types[problems.Problem] = "serialization"
+    generated, definitions = TypeAdapter.json_schemas(
+        [(each, mode, TypeAdapter(each)) for each, mode in types.items()],
+        ref_template="#/components/schemas/{model}",
+        schema_generator=_Schemas,
+    )
+    components: dict[str, Any] = definitions["$defs"]
+    for name, format_ in _FORMATS.items():
+        components[name]["format"] = format_
+    new_upload = components["NewUpload"]["properties"]
+    new_upload["contentLength"]["maximum"] = settings.MAX_UPLOAD_BYTES
+    for each in components["ProfileChanges"]["properties"].values():
+        del each["default"]  # what is absent stays as it is
+    return {each: generated[each, mode] for each, mode in types.items()}, components
+
+
+def text() -> str:
+    """The document as the file has it."""
+    written = json.dumps(document(), indent=2) + "\n"
+    for made_up, name in _NAMES.items():
+        written = written.replace(made_up, name)
+    return written
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())
