@@ -31,12 +31,16 @@ _UNUSABLE: tuple[Problem, ...] = (
     errors.UploadWrongScope,
     errors.UploadWrongKind,
 )
+_REPEATED: tuple[Problem, ...] = (errors.IdempotencyKeyInUse, errors.IdempotencyKeyReused)
 _COMMON: tuple[Problem, ...] = (errors.Unauthenticated, errors.Unavailable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What one route takes and answers; `problems` come on top of those that all have."""
+    """What one route takes and answers; `problems` come on top of those that all have.
+
+    One that is `repeatable` takes an `Idempotency-Key`.
+    """
 
     id: str
     summary: str
@@ -45,6 +49,7 @@ class Operation:
     status: HTTPStatus = HTTPStatus.OK
     answer: type | None = None
     problems: tuple[Problem, ...] = ()
+    repeatable: bool = False
 
 
 OPERATIONS = {
@@ -55,7 +60,8 @@ OPERATIONS = {
         body=requests.NewUser,
         status=HTTPStatus.CREATED,
         answer=responses.User,
-        problems=(errors.Forbidden, *_UNREADABLE, errors.Taken),
+        problems=(errors.Forbidden, *_UNREADABLE, errors.Taken, *_REPEATED),
+        repeatable=True,
     ),
     "GET /api/v1/shared/users/{user_id}": Operation(
         id="getUser",
@@ -101,7 +107,8 @@ OPERATIONS = {
         body=requests.NewUpload,
         status=HTTPStatus.CREATED,
         answer=responses.UploadForm,
-        problems=(errors.Forbidden, _NO_USER, *_UNREADABLE),
+        problems=(errors.Forbidden, _NO_USER, *_UNREADABLE, *_REPEATED),
+        repeatable=True,
     ),
     "GET /api/v1/uploads/{upload_id}": Operation(
         id="getUpload",
@@ -143,6 +150,16 @@ _DESCRIPTION = (
     "its own subject; to a user, somebody else's upload does not exist. Errors are problem "
     "documents (RFC 9457) with a stable `code`."
 )
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Sent again with the same key and body, a call gets its first answer again",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": settings.MAX_IDEMPOTENCY_KEY_CHARACTERS,
+    },
+}
 _THROTTLED = {
     "description": "Throttled by API Gateway, which answers in its own words",
     "content": {
@@ -186,11 +203,14 @@ def document() -> dict[str, Any]:
             "security": [{name: []} for name in operation.credentials],
             "responses": {str(operation.status.value): success},
         }
-        if parameters := re.findall(r"{(\w+)}", path):
-            described["parameters"] = [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-                for name in parameters
-            ]
+        parameters: list[dict[str, Any]] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in re.findall(r"{(\w+)}", path)
+        ]
+        if operation.repeatable:
+            parameters.append(_IDEMPOTENCY_KEY)
+        if parameters:
+            described["parameters"] = parameters
         if operation.body:
             content = {"application/json": {"schema": schemas[operation.body]}}
             described["requestBody"] = {"required": True, "content": content}
