@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 # Pillow refuses twice its limit, and only warns of once. It applies this to every size that it
 # learns while it reads: a canvas, a frame larger than its canvas, the picture inside an icon.
 Image.MAX_IMAGE_PIXELS = settings.MAX_PIXELS // 2
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Pillow's header parsers are loops over blocks that a file may have millions of.
 _MAX_READS = 100_000

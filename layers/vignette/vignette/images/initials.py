@@ -1,0 +1,56 @@
+"""Drawing default pictures."""
+
+from importlib.resources import as_file, files
+from io import BytesIO
+
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from vignette import settings
+
+# Noto Sans: Latin, Greek, Cyrillic and Devanagari.
+_FONT = files("fontpkg_noto_sans") / "files/NotoSans[wdth,wght].ttf"
+_WEIGHT, _WIDTH = 600, 100
+_NO_CHARACTER = "\U0010ffff"
+_SIDE = settings.PUBLIC_SIZE
+
+
+def drawn(initials: str, colour: str) -> bytes:
+    """A square WebP picture of up to two letters on a colour, `#rrggbb`.
+
+    Without letters, or with some that the font lacks, it shows a person's outline.
+    """
+    with as_file(_FONT) as path:
+        font = ImageFont.truetype(path, round(_SIDE * 0.42))
+    font.set_variation_by_axes([_WEIGHT, _WIDTH])
+    if initials and all(_has(font, letter) for letter in initials):
+        image = _letters(initials, font, colour)
+    else:
+        image = _person(colour)
+    body = BytesIO()
+    image.save(body, "WEBP", lossless=True)
+    return body.getvalue()
+
+
+def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
+    """Whether a font draws a letter otherwise than what it has no glyph for."""
+    return bytes(font.getmask(letter)) != bytes(font.getmask(_NO_CHARACTER))
+
+
+def _letters(initials: str, font: ImageFont.FreeTypeFont, colour: str) -> Image.Image:
+    image = Image.new("RGB", (_SIDE, _SIDE), colour)
+    # Capitals stand on the baseline; their height is what has to be centred.
+    _, top, _, bottom = font.getbbox("H", anchor="ls")
+    baseline = (_SIDE - top - bottom) / 2
+    canvas = ImageDraw.Draw(image)
+    canvas.text((_SIDE / 2, baseline), initials, fill="white", font=font, anchor="ms")
+    return image
+
+
+def _person(colour: str) -> Image.Image:
+    side = 2 * _SIDE  # curves come out smooth when they are scaled down
+    image = Image.new("RGB", (side, side), colour)
+    canvas = ImageDraw.Draw(image)
+    tint = tuple(round(0.25 * part + 0.75 * 255) for part in ImageColor.getrgb(colour))
+    canvas.circle((0.5 * side, 0.38 * side), 0.17 * side, fill=tint)
+    canvas.ellipse((0.18 * side, 0.62 * side, 0.82 * side, 1.3 * side), fill=tint)
+    return image.reduce(2)
