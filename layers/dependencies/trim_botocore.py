@@ -40,7 +40,8 @@ def _without_documentation(model: Any) -> Any:  # noqa: ANN401
     match model:
         case dict():
             return {
-                name: _without_documentation(value)
+                # botocore reads the documentation of these, and of nothing else.
+                name: value if name == "clientContextParams" else _without_documentation(value)
                 for name, value in model.items()
                 if not (name == "documentation" and isinstance(value, str))
             }
