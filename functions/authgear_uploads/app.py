@@ -2,7 +2,7 @@
 
 from vignette import forms, renditions, settings
 from vignette.access import authenticate_admin
-from vignette.authgear import attributes, signature
+from vignette.authgear import addresses
 from vignette.authgear.errors import answer, invalid
 from vignette.http import Api, Request, Response
 from vignette.ids import new_id
@@ -11,7 +11,7 @@ from vignette.ids import new_id
 def issue(request: Request) -> Response:
     """`/_api/admin/images/upload`: an address that takes one picture."""
     authenticate_admin(request.headers.get("authorization"))
-    path = signature.signed(attributes.image_path(new_id()))
+    path = addresses.signed(addresses.image_path(new_id()))
     return Response(200, {"result": {"upload_url": f"{request.origin}{path}"}})
 
 
@@ -19,7 +19,7 @@ def receive(request: Request) -> Response:
     """`POST /_images/{app_id}/{object_id}`: the picture, as the file of a form."""
     object_id = request.path("object_id")
     path = f"/_images/{request.path('app_id')}/{object_id}"
-    usable_until = signature.verify(path, request.query)
+    usable_until = addresses.verify(path, request.query)
     body = request.body(max_bytes=settings.MAX_BODY_BYTES)
     files = forms.files(request.headers.get("content-type"), body)
     if len(files) != 1:
@@ -27,7 +27,7 @@ def receive(request: Request) -> Response:
     if files[0].field != "file":
         raise invalid("invalid file field: it has to be named file")
     renditions.receive(object_id, files[0].content, usable_until=usable_until)
-    return Response(200, {"result": {"url": attributes.image_uri(object_id)}})
+    return Response(200, {"result": {"url": addresses.image_uri(object_id)}})
 
 
 handler = Api(

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from vignette import pictures, settings, users
+from vignette.authgear.addresses import image_path
 from vignette.authgear.errors import ApiError, Cause, validation_failed
 from vignette.errors import (
     NotFound,
@@ -78,16 +79,6 @@ def shown(user: User, origin: str) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value not in (None, "")}
 
 
-def image_path(object_id: str) -> str:
-    """The path of an object, below which its variants are."""
-    return f"/_images/{settings.admin_api_app_id()}/{object_id}"
-
-
-def image_uri(object_id: str) -> str:
-    """The name of an object that `picture` takes."""
-    return f"authgearimages:///{settings.admin_api_app_id()}/{object_id}"
-
-
 def formatted_name(user: User) -> str | None:
     """A user's name for display, with the nickname in brackets.
 
@@ -144,9 +135,10 @@ def _replaced(user: User, wanted: Attributes, picture: Picture) -> User:
     username = wanted.get("preferred_username")
     if username is not None and username.lower() != (user.username or "").lower():
         raise _unowned("preferred_username")
+    fields: dict[str, Any] = {field: wanted.get(name) for name, field in _FIELDS.items()}
     return replace(
         user,
-        **{field: wanted.get(name) for name, field in _FIELDS.items()},
+        **fields,
         emails=_chosen("email", user.emails, wanted),
         phones=_chosen("phone_number", user.phones, wanted),
         provider_picture_url=user.provider_picture_url if picture.object_id else picture.url,

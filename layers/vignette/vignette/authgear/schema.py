@@ -6,8 +6,8 @@ Only the function that answers GraphQL carries the library that this imports.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,7 @@ _MAX_PAGE = 20
 # DynamoDB's limit on one BatchGetItem.
 _MAX_NODES = 100
 _CURSOR = "offset:"
+_CAPITALS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]")
 _LOGIN_IDS = {"email": "email", "phone": "phone", "username": "username"}
 _ATTRIBUTES = {"email": "email", "phone_number": "phone", "preferred_username": "username"}
 _LOGIN_ID_FORMATS: dict[str, tuple[str, Any]] = {
@@ -72,7 +73,7 @@ class Context:
 
 
 type Info = GraphQLResolveInfo
-type Resolver = Callable[..., Any]
+type Resolver = Callable[..., Any]  # of an object, Info, and arguments in Python's spelling
 
 
 def node_id(user_id: str) -> str:
@@ -98,7 +99,7 @@ def _target(given: Mapping[str, Any]) -> str:
         raise invalid("invalid user ID") from None
 
 
-def _node(_: object, info: Info, id: str) -> User | None:  # noqa: A002  (the argument's name)
+def _node(_: object, info: Info, id: str) -> User | None:
     return _context(info).load([_user_of(id)])[0]
 
 
@@ -124,14 +125,14 @@ def _users(
     before: str | None = None,
     first: int | None = None,
     last: int | None = None,
-    searchKeyword: str | None = None,  # noqa: N803  (the argument's name)
-    sortBy: str | None = None,  # noqa: ARG001, N803  (there is one)
-    sortDirection: str | None = None,  # noqa: N803
+    search_keyword: str | None = None,
+    sort_by: str | None = None,
+    sort_direction: str | None = None,
 ) -> dict[str, Any]:
-    descending = sortDirection != "ASC"
+    descending = sort_direction != "ASC"
     matches: list[User] | None = None
-    if searchKeyword:
-        ids = users.find_by_any(_LOGIN_IDS.values(), searchKeyword)
+    if search_keyword:
+        ids = users.find_by_any(_LOGIN_IDS.values(), search_keyword)
         matches = [user for user in _context(info).load(ids) if user]
         matches.sort(key=lambda user: (user.created_at, user.id), reverse=descending)
     total = users.count() if matches is None else len(matches)
@@ -189,30 +190,28 @@ def _offset(cursor: str) -> int:
 def _users_by_attribute(
     _: object,
     info: Info,
-    attributeName: str,  # noqa: N803
-    attributeValue: str,  # noqa: N803
+    attribute_name: str,
+    attribute_value: str,
 ) -> list[User]:
-    field = _ATTRIBUTES.get(attributeName)
+    field = _ATTRIBUTES.get(attribute_name)
     if field is None:
-        raise _wrong_argument(
-            "attributeName must be email, phone_number or preferred_username"
-        )
-    if _format_error(field, attributeValue):
+        raise _wrong_argument("attributeName must be email, phone_number or preferred_username")
+    if _format_error(field, attribute_value):
         raise _wrong_argument("invalid attributeValue")
-    found = _context(info).load(users.find(field, [attributeValue]))
+    found = _context(info).load(users.find(field, [attribute_value]))
     return [user for user in found if user]
 
 
 def _user_by_login_id(
     _: object,
     info: Info,
-    loginIDKey: str,  # noqa: N803
-    loginIDValue: str,  # noqa: N803
+    login_id_key: str,
+    login_id_value: str,
 ) -> User | None:
-    field = _LOGIN_IDS.get(loginIDKey)
+    field = _LOGIN_IDS.get(login_id_key)
     if field is None:
         raise _wrong_argument("invalid Login ID key")
-    found = _context(info).load(users.find(field, [loginIDValue]))
+    found = _context(info).load(users.find(field, [login_id_value]))
     return next(iter(found), None)
 
 
@@ -220,7 +219,7 @@ def _wrong_argument(message: str) -> ApiError:
     return ApiError("Invalid", "GetUsersInvalidArgument", message)
 
 
-def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:
     login_id = input["definition"].get("loginID")
     if not login_id:
         raise invalid("exactly 1 field must be present in identity definition")
@@ -259,7 +258,7 @@ def _adapter(key: str) -> TypeAdapter[str]:
     return TypeAdapter(_LOGIN_ID_FORMATS[key][1])
 
 
-def _update_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+def _update_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:
     context = _context(info)
     user = attributes.update(
         _target(input),
@@ -271,7 +270,7 @@ def _update_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
     return {"user": user}
 
 
-def _delete_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+def _delete_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:
     user_id = _target(input)
     users.delete(user_id)
     _context(info).forget(user_id)
@@ -294,16 +293,6 @@ def _json_object_literal(node: ValueNode, variables: Mapping[str, Any] | None = 
     return _json_object(value_from_ast_untyped(node, dict(variables or {})))
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """A field of a user, computed from the user."""
-
-    compute: Callable[[User, Context], Any]
-
-    def __call__(self, user: User, info: Info) -> Any:  # noqa: ANN401
-        return self.compute(user, _context(info))
-
-
 _RESOLVERS: dict[str, dict[str, Resolver]] = {
     "Query": {
         "node": _node,
@@ -318,15 +307,15 @@ _RESOLVERS: dict[str, dict[str, Resolver]] = {
         "deleteUser": _delete_user,
     },
     "User": {
-        "id": _Field(lambda user, _: node_id(user.id)),
-        "createdAt": _Field(lambda user, _: _time(user.created_at)),
-        "updatedAt": _Field(lambda user, _: _time(user.updated_at)),
-        "lastLoginAt": _Field(lambda user, _: _time(user.last_login)),
-        "isDisabled": _Field(lambda user, _: user.banned),
-        "standardAttributes": _Field(lambda user, at: attributes.shown(user, at.origin)),
-        "customAttributes": _Field(lambda user, _: user.custom_attributes),
-        "formattedName": _Field(lambda user, _: attributes.formatted_name(user)),
-        "endUserAccountID": _Field(lambda user, _: attributes.account_id(user)),
+        "id": lambda user, _: node_id(user.id),
+        "createdAt": lambda user, _: _time(user.created_at),
+        "updatedAt": lambda user, _: _time(user.updated_at),
+        "lastLoginAt": lambda user, _: _time(user.last_login),
+        "isDisabled": lambda user, _: user.banned,
+        "standardAttributes": lambda user, info: attributes.shown(user, _context(info).origin),
+        "customAttributes": lambda user, _: user.custom_attributes,
+        "formattedName": lambda user, _: attributes.formatted_name(user),
+        "endUserAccountID": lambda user, _: attributes.account_id(user),
     },
 }
 
@@ -340,9 +329,11 @@ def schema() -> GraphQLSchema:
         assert isinstance(owner, GraphQLObjectType)  # noqa: S101  (it is one in the file)
         for field, resolver in resolvers.items():
             owner.fields[field].resolve = resolver
+            for name, argument in owner.fields[field].args.items():
+                argument.out_name = _CAPITALS.sub(r"_\g<0>", name).lower()
     for each in built.type_map.values():
         if isinstance(each, GraphQLInterfaceType):
-            each.resolve_type = lambda *_: "User"  # type: ignore[assignment]
+            each.resolve_type = lambda *_: "User"
     for name in ("UserStandardAttributes", "UserCustomAttributes"):
         scalar = built.type_map[name]
         assert isinstance(scalar, GraphQLScalarType)  # noqa: S101

@@ -1,4 +1,4 @@
-"""Addresses that take one picture: signed like Authgear's, valid without an `Authorization`."""
+"""Where pictures are, and signed addresses that take one, like Authgear's."""
 
 import time
 from collections.abc import Sequence
@@ -15,10 +15,20 @@ _SIGNATURE = "x-authgear-signature"
 _DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
+def image_path(object_id: str) -> str:
+    """The path of an object, below which its variants are."""
+    return f"/_images/{settings.admin_api_app_id()}/{object_id}"
+
+
+def image_uri(object_id: str) -> str:
+    """The name of an object that `picture` takes."""
+    return f"authgearimages:///{settings.admin_api_app_id()}/{object_id}"
+
+
 def signed(path: str) -> str:
     """A path with a query that lets whoever has it POST there for 15 minutes.
 
-    Raises `Unavailable`.
+    It needs no `Authorization`. Raises `Unavailable`.
     """
     now = datetime.fromtimestamp(int(time.time()), UTC)
     query = [
