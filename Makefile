@@ -32,8 +32,9 @@ lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer ve
 	@$(SETUP) uv
 	$(LOCK) --group runtime --output-file layers/dependencies/requirements.txt
 	$(LOCK) --group imaging --output-file layers/imaging/requirements.txt
+	$(LOCK) --group passwords --output-file layers/passwords/requirements.txt
 	$(LOCK) --group graphql --output-file layers/graphql/requirements.txt
-	$(LOCK) --group runtime --group imaging --group graphql --group dev \
+	$(LOCK) --group runtime --group imaging --group passwords --group graphql --group dev \
 		--output-file tests/requirements.txt
 	$(LOCK) --group ministack --output-file local/ministack.txt
 	$(LOCK) --group sam --output-file local/sam.txt

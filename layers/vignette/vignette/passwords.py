@@ -26,7 +26,7 @@ _CURRENT = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}$"
 
 # The most that a digest from elsewhere may ask for: few seconds, and memory to spare.
 _MAX_DIGEST_CHARACTERS = 512
-_MAX_ARGON2 = (128 * 1024, 10, 16)  # KiB, passes, lanes
+_MAX_ARGON2_KIB, _MAX_ARGON2_PASSES, _MAX_ARGON2_LANES = 128 * 1024, 10, 16
 _MAX_BCRYPT_COST = 14
 _MAX_PBKDF2_ITERATIONS = 2_000_000
 _MAX_SCRYPT_BYTES = 128 * 1024 * 1024
@@ -98,9 +98,9 @@ class _Hasher:
 def _read_argon2(digest: str) -> str:
     """Which variant made a digest in the PHC string format."""
     found = _fields(_ARGON2, digest)
-    cost = tuple(map(int, found[1:4]))
-    memory, passes, lanes = cost
-    _require(all(1 <= each <= most for each, most in zip(cost, _MAX_ARGON2, strict=True)))
+    memory, passes, lanes = map(int, found[1:4])
+    _require(memory <= _MAX_ARGON2_KIB and passes <= _MAX_ARGON2_PASSES)
+    _require(passes >= 1 and 1 <= lanes <= _MAX_ARGON2_LANES)
     _require(memory >= 8 * lanes)  # RFC 9106, section 3.1
     salt, tag = (_base64(each + "=" * (-len(each) % 4)) for each in found[4:])
     _require(len(salt) >= 8 and _MIN_HASH_BYTES <= len(tag) <= _MAX_HASH_BYTES)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from vignette import renditions, settings, uploads, users
+from vignette import avatars, renditions, settings, uploads, users
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
 from vignette.errors import (
@@ -31,6 +31,20 @@ def url(user: User) -> str | None:
     if user.picture is None:
         return user.provider_picture_url
     return rendition_url(user.picture.upload_id, user.picture.digest, settings.THUMB_SIZE)
+
+
+def public_url(user: User, origin: str) -> str:
+    """A public address of a user's picture that lasts as long as they have it.
+
+    The custom one, else the identity provider's, else their default picture. `origin` is where
+    the service was reached. Costs no network call.
+    """
+    if user.picture:
+        key = rendition_object_key(
+            user.picture.upload_id, user.picture.digest, settings.PUBLIC_SIZE
+        )
+        return f"{settings.pictures_origin() or origin}/{key}"
+    return user.provider_picture_url or f"{origin}{avatars.path(user)}"
 
 
 def rendition_url(upload_id: str, digest: str, size: int) -> str:

@@ -1,6 +1,7 @@
 """From an uploaded photo to its renditions, and away with them when the upload is gone."""
 
 import hashlib
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from vignette.adapters.table import Attr
 from vignette.errors import NotFound, UnusablePhoto
 from vignette.ids import (
     WHOLE,
+    is_id,
     original_object_key,
     rendition_object_key,
     renditions_prefix,
@@ -24,8 +26,8 @@ from vignette.uploads import State
 if TYPE_CHECKING:
     from vignette.images import Photo
 
-# RFC 9111 and RFC 8246: what is at one address never changes.
-CACHE_FOR_EVER = "public, max-age=31536000, immutable"
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_FILES = {f"{size}.webp": size for size in settings.RENDITION_SIZES}
 
 
 class Outcome(StrEnum):
@@ -130,6 +132,19 @@ def read_public(upload_id: str, *, whole: bool) -> bytes:
     return stored.body
 
 
+def read_square(upload_id: str, digest: str, file: str) -> bytes:
+    """A square rendition by the parts of its object key. Raises `NotFound` and `Unavailable`."""
+    size = _FILES.get(file)
+    if size is None or not is_id(upload_id) or not _DIGEST.fullmatch(digest):
+        raise NotFound("picture")
+    stored = bucket.read(
+        rendition_object_key(upload_id, digest, size), max_bytes=settings.MAX_BODY_BYTES
+    )
+    if stored is None or stored.body is None:
+        raise NotFound("picture")
+    return stored.body
+
+
 def _squares(prepared: Prepared) -> Iterator[tuple[int, bytes]]:
     """The square renditions by size. Raises `UnusablePhoto`, before the first one."""
     from vignette.images import UnreadableImage
@@ -149,7 +164,7 @@ def _write(upload_id: str, digest: str, pictures: Iterable[tuple[int | str, byte
                 rendition_object_key(upload_id, digest, name),
                 body,
                 content_type="image/webp",
-                cache_control=CACHE_FOR_EVER,
+                cache_control=settings.CACHE_FOR_EVER,
             )
             for name, body in pictures
         ]

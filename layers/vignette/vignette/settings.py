@@ -10,6 +10,8 @@ THUMB_SIZE = 256  # pixels: the rendition behind `profilePictureUrl`
 PUBLIC_SIZE = 512  # pixels: the rendition with a public address
 WHOLE_PICTURE_SIDE = 2048  # pixels: the longer side of a whole, uncropped picture at most
 WEBP_QUALITY = 80
+# RFC 9111 and RFC 8246: what is at the address of a rendition never changes.
+CACHE_FOR_EVER = "public, max-age=31536000, immutable"
 
 # Lifetimes, in seconds
 UPLOAD_FORM_SECONDS = 15 * 60
@@ -86,7 +88,7 @@ def admin_api_app_id() -> str:
 
 
 def admin_api_jwks() -> str:
-    """The public Admin API keys: a JWKS as JSON or its https address, empty where there are none."""
+    """The public Admin API keys: a JWKS as JSON or its https address; empty for none."""
     return os.environ["ADMIN_API_JWKS"]
 
 

@@ -325,8 +325,8 @@ def matching(filters: Mapping[str, Collection[str]]) -> list[User]:
     found. Raises `Unavailable`.
     """
     found: list[str] | None = None
-    for field, values in filters.items():
-        ids = dict.fromkeys(values) if field == "id" else find(field, values)
+    for name, values in filters.items():
+        ids = dict.fromkeys(values) if name == "id" else find(name, values)
         found = [each for each in ids if found is None or each in found]
     return get_many(found or [])
 
@@ -334,11 +334,12 @@ def matching(filters: Mapping[str, Collection[str]]) -> list[User]:
 def page(*, order_by: str, descending: bool, offset: int, limit: int) -> list[User]:
     """A part of all users, ordered by `created_at` or `updated_at`.
 
-    The index has as many partitions as `settings.USER_SHARDS`, which are merged; read are
-    about as many of its entries as `offset` and `limit` together. Raises `Unavailable`.
+    The index has as many partitions as `settings.USER_SHARDS`, which are merged. Read are about
+    twice as many of its entries as `offset` and `limit` together, but in one query for each
+    partition, however the users are spread over them. Raises `Unavailable`.
     """
     wanted = offset + limit
-    chunk = -(-wanted // settings.USER_SHARDS) + 1
+    chunk = min(wanted, 2 * wanted // settings.USER_SHARDS + 20)
     entries = heapq.merge(
         *(
             table.query(

@@ -1,0 +1,15 @@
+"""Avatars: the pictures of users who have none, for anybody."""
+
+from vignette import avatars, settings
+from vignette.http import Api, Request, Response
+from vignette.native.problems import problem
+
+
+def read(request: Request) -> Response:
+    """`GET /avatars/{colour}/{file}`."""
+    picture = avatars.draw(request.path("colour"), request.path("file"))
+    headers = {"cache-control": settings.CACHE_FOR_EVER}
+    return Response(200, picture, headers, content_type="image/webp")
+
+
+handler = Api({"GET /avatars/{colour}/{file}": read}, problem)

@@ -1,0 +1,18 @@
+"""Clerk's Backend API: a user's picture, sent and set in one request."""
+
+from vignette import pictures
+from vignette.access import require_key
+from vignette.clerk import responses
+from vignette.clerk.errors import error
+from vignette.clerk.photos import photo
+from vignette.http import Api, Request, Response
+
+
+def update(request: Request) -> Response:
+    """`POST /users/{user_id}/profile_image`."""
+    require_key(request.caller)
+    user = pictures.set_photo(request.path("user_id"), photo(request))
+    return Response(200, responses.user(user, request.origin))
+
+
+handler = Api({"POST /v1/users/{user_id}/profile_image": update}, error)

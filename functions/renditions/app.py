@@ -1,0 +1,17 @@
+"""Renditions: pictures at their public addresses, for anybody who has one."""
+
+from vignette import renditions, settings
+from vignette.http import Api, Request, Response
+from vignette.native.problems import problem
+
+
+def read(request: Request) -> Response:
+    """`GET /renditions/{upload_id}/{digest}/{file}`."""
+    picture = renditions.read_square(
+        request.path("upload_id"), request.path("digest"), request.path("file")
+    )
+    headers = {"cache-control": settings.CACHE_FOR_EVER}
+    return Response(200, picture, headers, content_type="image/webp")
+
+
+handler = Api({"GET /renditions/{upload_id}/{digest}/{file}": read}, problem)

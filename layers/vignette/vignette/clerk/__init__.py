@@ -1,0 +1,1 @@
+"""Clerk's Backend API: https://clerk.com/docs/reference/backend-api."""

@@ -1,0 +1,416 @@
+"""What Clerk's Backend API accepts as JSON; a body that fits is put into the domain's terms.
+
+An attribute that the service does not have is refused by its name, unless it asks for nothing:
+SDKs send some of them on their own, with null or false.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from vignette import passwords, settings, users
+from vignette.errors import FieldProblem, Invalid, Malformed
+from vignette.formats import Email, ExternalId, Locale, Milliseconds, Name, Phone, Username
+from vignette.http import Request
+from vignette.identifications import Kind
+from vignette.users import Identification, Password, User
+
+# From this version on metadata has routes of its own.
+# https://clerk.com/docs/guides/development/upgrading/upgrade-guides/2026-05-12
+_METADATA_APART = "2026-05-12"
+_METADATA = ("public_metadata", "private_metadata", "unsafe_metadata")
+_CLEARABLE = (
+    "external_id",
+    "first_name",
+    "last_name",
+    "username",
+    "locale",
+    "legal_accepted_at",
+)
+# Null leaves these as they are.
+_NEVER_NULL = (
+    "created_at",
+    "delete_self_enabled",
+    "create_organization_enabled",
+    "banned",
+    "locked",
+)
+
+
+def _nothing(value: object) -> None:
+    """Accept only values that ask for nothing."""
+    if value:
+        raise PydanticCustomError("form_param_unknown", "")
+
+
+def _none_if_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _metadata(document: dict[str, Any]) -> dict[str, Any]:
+    problem = _metadata_problem(document)
+    if problem:
+        raise PydanticCustomError(*problem)
+    return document
+
+
+type Nothing = Annotated[Any, AfterValidator(_nothing)]
+type Flag = bool | None
+type Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
+type Clearable[T] = Annotated[T | None, BeforeValidator(_none_if_blank)]
+type Statuses = list[Literal["verified", "reserved"]]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class _Profile(_Body):
+    """What a user is created with and updated with: absent is unchanged, null is cleared."""
+
+    external_id: Clearable[ExternalId] = None
+    first_name: Clearable[Name] = None
+    last_name: Clearable[Name] = None
+    username: Clearable[Username] = None
+    locale: Clearable[Locale] = None
+    legal_accepted_at: Clearable[Milliseconds] = None
+    created_at: Milliseconds | None = None
+    delete_self_enabled: Flag = None
+    create_organization_enabled: Flag = None
+    password: str | None = None
+    password_digest: str | None = None
+    password_hasher: str | None = None
+    skip_password_checks: Flag = None
+    skip_legal_checks: Flag = None  # there are none
+    backup_codes: Nothing = None
+    bypass_client_trust: Nothing = None
+    create_organizations_limit: Nothing = None
+    totp_secret: Nothing = None
+
+
+class NewUser(_Profile):
+    """`POST /users`."""
+
+    email_address: Annotated[list[Email], Field(max_length=settings.MAX_IDENTIFICATIONS)] = []
+    email_address_identification_status: Statuses = []
+    phone_number: Annotated[list[Phone], Field(max_length=settings.MAX_IDENTIFICATIONS)] = []
+    phone_number_identification_status: Statuses = []
+    public_metadata: Metadata | None = None
+    private_metadata: Metadata | None = None
+    unsafe_metadata: Metadata | None = None
+    banned: Flag = None
+    locked: Flag = None
+    skip_password_requirement: Flag = None  # a user needs no password
+    skip_user_requirement: Flag = None  # nor an address
+    web3_wallet: Nothing = None
+
+
+class UserChanges(_Profile):
+    """`PATCH /users/{user_id}`."""
+
+    primary_email_address_id: str | None = None
+    primary_phone_number_id: str | None = None
+    primary_web3_wallet_id: str | None = None
+    profile_image_id: str | None = None
+    notify_primary_email_address_changed: Nothing = None
+    sign_out_of_other_sessions: Nothing = None
+
+
+class UserChangesWithMetadata(UserChanges):
+    """`PATCH /users/{user_id}` as it was before metadata had routes of its own."""
+
+    public_metadata: Metadata | None = None
+    private_metadata: Metadata | None = None
+    unsafe_metadata: Metadata | None = None
+
+
+class NewMetadata(_Body):
+    """`PUT /users/{user_id}/metadata`: null empties a document, as `{}` does."""
+
+    public_metadata: Metadata | None = None
+    private_metadata: Metadata | None = None
+    unsafe_metadata: Metadata | None = None
+
+
+class MetadataPatch(_Body):
+    """`PATCH /users/{user_id}/metadata`."""
+
+    public_metadata: dict[str, Any] = {}
+    private_metadata: dict[str, Any] = {}
+    unsafe_metadata: dict[str, Any] = {}
+
+
+class _IdentificationChanges(_Body):
+    verified: Flag = None
+    primary: Flag = None
+
+
+class EmailAddressChanges(_IdentificationChanges):
+    """`PATCH /email_addresses/{email_address_id}`."""
+
+    notify_primary_email_address_changed: Nothing = None
+
+
+class PhoneNumberChanges(_IdentificationChanges):
+    """`PATCH /phone_numbers/{phone_number_id}`."""
+
+    reserved_for_second_factor: Nothing = None
+
+
+class NewEmailAddress(EmailAddressChanges):
+    """`POST /email_addresses`."""
+
+    user_id: str
+    email_address: Email
+
+
+class NewPhoneNumber(PhoneNumberChanges):
+    """`POST /phone_numbers`."""
+
+    user_id: str
+    phone_number: Phone
+
+
+class GivenPassword(_Body):
+    """`POST /users/{user_id}/verify_password`."""
+
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewIdentification:
+    """An address or number to add to a user."""
+
+    user_id: str
+    value: str
+    verified: bool
+    primary: bool
+
+
+def new_user(request: Request) -> User:
+    """The user to create."""
+    body = _parse(NewUser, request)
+    user = users.blank()
+    emails = _identifications(
+        user.id, "email_address", body.email_address, body.email_address_identification_status
+    )
+    phones = _identifications(
+        user.id, "phone_number", body.phone_number, body.phone_number_identification_status
+    )
+    return replace(user, **_attributes(body), emails=emails, phones=phones)
+
+
+def user_changes(request: Request) -> dict[str, Any]:
+    """What to change of a user, as `profiles.update` takes it."""
+    metadata_apart = _api_version(request) >= _METADATA_APART
+    body = _parse(UserChanges if metadata_apart else UserChangesWithMetadata, request)
+    if body.primary_web3_wallet_id is not None:
+        raise Invalid(FieldProblem("primary_web3_wallet_id", "not_found", "is none of the user's"))
+    changes = _attributes(body)
+    if body.primary_email_address_id is not None:
+        changes["primary_email"] = body.primary_email_address_id
+    if body.primary_phone_number_id is not None:
+        changes["primary_phone"] = body.primary_phone_number_id
+    if "profile_image_id" in body.model_fields_set:
+        changes["picture"] = body.profile_image_id
+    return changes
+
+
+def new_metadata(request: Request) -> dict[str, Any]:
+    """Metadata that takes the place of what is there, each kind as a whole."""
+    given = _parse(NewMetadata, request).model_dump(exclude_unset=True)
+    return {name: document or {} for name, document in given.items()}
+
+
+def metadata_patch(request: Request) -> Callable[[User], User]:
+    """A change that merges metadata into a user's: deeply, and null removes a key."""
+    patches = _parse(MetadataPatch, request).model_dump(exclude_unset=True)
+
+    def change(user: User) -> User:
+        documents = {name: _merged(getattr(user, name), patch) for name, patch in patches.items()}
+        found = {name: _metadata_problem(document) for name, document in documents.items()}
+        problems = [FieldProblem(name, *problem) for name, problem in found.items() if problem]
+        if problems:
+            raise Invalid(*problems)
+        return users.changed(user, documents)
+
+    return change
+
+
+def new_identification(request: Request, kind: Kind) -> NewIdentification:
+    """The address or number to add, and to whom."""
+    body: NewEmailAddress | NewPhoneNumber
+    if kind == Kind.EMAIL:
+        body = _parse(NewEmailAddress, request)
+        value = body.email_address
+    else:
+        body = _parse(NewPhoneNumber, request)
+        value = body.phone_number
+    return NewIdentification(body.user_id, value, bool(body.verified), bool(body.primary))
+
+
+def identification_changes(request: Request, kind: Kind) -> tuple[bool | None, bool]:
+    """Whether an address or number is verified, None for as it was, and is to be primary."""
+    model = EmailAddressChanges if kind == Kind.EMAIL else PhoneNumberChanges
+    body: _IdentificationChanges = _parse(model, request)
+    return body.verified, bool(body.primary)
+
+
+def given_password(request: Request) -> str:
+    """The password to verify."""
+    return _parse(GivenPassword, request).password
+
+
+def _api_version(request: Request) -> str:
+    """The version of Clerk's API that the client speaks; the oldest has no name."""
+    in_query = dict(request.query).get("__clerk_api_version", "")
+    return request.headers.get("clerk-api-version", in_query)
+
+
+def _attributes(body: _Profile) -> dict[str, Any]:
+    """Attributes of a user, by the names they have in the domain too."""
+    given = body.model_dump(exclude_unset=True)
+    attributes = {name: given[name] for name in _CLEARABLE if name in given}
+    attributes |= {name: given[name] for name in _NEVER_NULL if given.get(name) is not None}
+    attributes |= {name: given[name] or {} for name in _METADATA if name in given}
+    password = _password(body)
+    if password:
+        attributes["password"] = password
+    return attributes
+
+
+def _password(body: _Profile) -> Password | None:
+    hasher, digest, password = body.password_hasher, body.password_digest, body.password
+    if digest is None and hasher is not None:
+        raise _conditional("password_digest", "is required when `password_hasher` is present")
+    if digest is not None:
+        if password is not None:
+            raise _conditional("password_digest", "isn't allowed when `password` is present")
+        if hasher is None:
+            raise _conditional("password_hasher", "is required when `password_digest` is present")
+        if hasher not in passwords.HASHERS:
+            names = ", ".join(passwords.HASHERS)
+            detail = f"must be one of {names}"
+            raise Invalid(FieldProblem("password_hasher", "form_param_value_invalid", detail))
+        try:
+            return passwords.brought(hasher, digest)
+        except passwords.UnacceptableDigest:
+            code, detail = "form_password_digest_invalid_code", f"is no valid {hasher} digest"
+            raise Invalid(FieldProblem("password_digest", code, detail)) from None
+    if password is None:
+        return None
+    least = 1 if body.skip_password_checks else settings.MIN_PASSWORD_CHARACTERS
+    if len(password) < least:
+        code, detail = "form_password_length_too_short", f"must have {least} characters or more"
+        raise Invalid(FieldProblem("password", code, detail))
+    most = settings.MAX_PASSWORD_CHARACTERS
+    if len(password) > most:
+        code, detail = "form_password_length_too_long", f"must have at most {most} characters"
+        raise Invalid(FieldProblem("password", code, detail))
+    return passwords.hashed(password)
+
+
+def _conditional(parameter: str, detail: str) -> Invalid:
+    missing = detail.startswith("is required")
+    code = "form_conditional_param_missing" if missing else "form_conditional_param_disallowed"
+    return Invalid(FieldProblem(parameter, code, detail))
+
+
+def _identifications(
+    user_id: str, parameter: str, values: Sequence[str], statuses: Sequence[str]
+) -> tuple[Identification, ...]:
+    if len({value.lower() for value in values}) < len(values):
+        raise Invalid(FieldProblem(parameter, "form_param_duplicate", "has a value twice"))
+    if statuses and len(statuses) != len(values):
+        code, detail = "form_param_array_length_mismatch", f"must have an item for each {parameter}"
+        raise Invalid(FieldProblem(f"{parameter}_identification_status", code, detail))
+    return tuple(
+        users.identification(user_id, value, verified=status == "verified")
+        for value, status in zip(values, statuses or ["verified"] * len(values), strict=True)
+    )
+
+
+def _merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """RFC 7396, the JSON merge patch, of one object onto another."""
+    result = dict(document)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            before = result.get(key)
+            result[key] = _merged(before if isinstance(before, dict) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _metadata_problem(document: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    """Why a document cannot be kept: a code and words for it, or None."""
+    try:
+        text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        return "form_param_value_invalid", "has a number that JSON does not have"
+    if len(text.encode()) > settings.MAX_METADATA_BYTES:
+        most = f"must have at most {settings.MAX_METADATA_BYTES} bytes as JSON"
+        return "form_param_exceeds_allowed_size", most
+    return None
+
+
+def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
+    body = request.body(max_bytes=settings.MAX_JSON_BODY_BYTES)
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        if not details[0]["loc"]:
+            raise Malformed("The body is no JSON object.") from None
+        raise Invalid(*map(_field_problem, details)) from None
+
+
+# A problem's words by what pydantic calls it; the code is a parameter's own where it has one.
+_PROBLEMS = {
+    "extra_forbidden": ("form_param_unknown", "is not a valid parameter for this request"),
+    "form_param_unknown": ("form_param_unknown", "is not a valid parameter for this request"),
+    "missing": ("form_param_missing", "must be included"),
+}
+_FORMATS = {
+    "email_address": ("form_param_format_invalid", "must be a valid email address"),
+    "phone_number": (
+        "form_param_format_invalid",
+        "must be a valid phone number in the form of E.164, as +15555550100",
+    ),
+    "locale": ("form_param_format_invalid", "must be a valid BCP 47 language tag"),
+    "username": (
+        "form_username_invalid_character",
+        "must have 1 to 64 letters, digits, dots, dashes and underscores",
+    ),
+    "created_at": ("form_param_invalid_time", "must be a date and time in the form of RFC 3339"),
+    "legal_accepted_at": (
+        "form_param_invalid_time",
+        "must be a date and time in the form of RFC 3339",
+    ),
+}
+_CODES = {
+    "string_pattern_mismatch": "form_param_format_invalid",
+    "string_too_long": "form_param_max_length_exceeded",
+    "string_too_short": "form_param_min_length_exceeded",
+    "too_long": "form_param_array_size_exceeded",
+}
+
+
+def _field_problem(detail: ErrorDetails) -> FieldProblem:
+    parameter, kind = str(detail["loc"][0]), detail["type"]
+    if kind in _PROBLEMS:
+        return FieldProblem(parameter, *_PROBLEMS[kind])
+    words = detail["msg"]
+    if kind.startswith("form_"):
+        return FieldProblem(parameter, kind, words)
+    is_type = kind.endswith("_type")
+    if parameter in _FORMATS and not is_type:
+        return FieldProblem(parameter, *_FORMATS[parameter])
+    code = "form_param_type_invalid" if is_type else _CODES.get(kind, "form_param_value_invalid")
+    return FieldProblem(parameter, code, f"is invalid: {words[:1].lower()}{words[1:]}")
