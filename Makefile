@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3 || command -v python)
 SETUP = $(PYTHON) local/bootstrap.py
 BIN = .venv/bin
 SAM = SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venv/sam/bin/sam
-LOCK = .local/venv/uv/bin/uv pip compile --quiet pyproject.toml --python-version 3.13 --universal \
+LOCK = .local/venv/uv/bin/uv pip compile --quiet --python-version 3.13 --universal \
 	--only-binary :all: --generate-hashes --no-emit-index-url --no-header --no-annotate $(UPGRADE)
 
 # Environments are installed without bytecode: what is used writes its own at the first run.
@@ -19,7 +19,7 @@ test: # Everything that has to hold, the fast checks first
 	@$(SETUP) dev ministack sam lambda
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy layers/vignette/vignette functions tests
+	$(BIN)/mypy --explicit-package-bases layers/vignette/vignette functions tests
 	$(BIN)/mypy --ignore-missing-imports local
 	$(SAM) validate --lint --region us-east-1
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
@@ -36,9 +36,9 @@ lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer ve
 	$(LOCK) --group graphql --output-file layers/graphql/requirements.txt
 	$(LOCK) --group runtime --group imaging --group passwords --group graphql --group dev \
 		--output-file tests/requirements.txt
-	$(LOCK) --group ministack --output-file local/ministack.txt
+	$(LOCK) local/ministack.in --group ministack --output-file local/ministack.txt
 	$(LOCK) --group sam --output-file local/sam.txt
-	$(LOCK) --group uv --output-file local/uv.txt
+	$(LOCK) local/uv.in --output-file local/uv.txt
 
 clean: # Remove environments, artefacts and the local stack with its data
 	rm -rf .local .venv .aws-sam
