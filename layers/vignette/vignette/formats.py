@@ -48,8 +48,11 @@ ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, patt
 Locale = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)
 ]
+# RFC 3986 has no place for spaces, which a parser would drop and what is kept would still have.
 WebAddress = Annotated[
-    str, StringConstraints(max_length=2048, pattern=_PRINTABLE), AfterValidator(_web_address)
+    str,
+    StringConstraints(max_length=2048, pattern=r"^[^\x00-\x20\x7f]*$"),
+    AfterValidator(_web_address),
 ]
 # RFC 3339 in, milliseconds since the epoch out.
 Milliseconds = Annotated[
