@@ -36,7 +36,19 @@ JWKS = {
         {**jwt.algorithms.ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True), "kid": "ec-key"},
     ]
 }
+ADMIN_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+ADMIN_JWKS = {
+    "keys": [
+        {
+            **jwt.algorithms.RSAAlgorithm.to_jwk(ADMIN_KEY.public_key(), as_dict=True),
+            "kid": "admin-key",
+        }
+    ]
+}
+APP_ID = "test-app"
 ENVIRONMENT = {
+    "ADMIN_API_APP_ID": APP_ID,
+    "ADMIN_API_JWKS": json.dumps(ADMIN_JWKS),
     "AWS_REGION": REGION,
     "AWS_DEFAULT_REGION": REGION,
     "AWS_ACCESS_KEY_ID": "testing",
@@ -68,11 +80,12 @@ class LambdaContext:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, with its JSON body."""
+    """A response, with its body, and what that says where it is JSON."""
 
     status: int
     headers: dict[str, str]
     json: Any
+    content: bytes = b""
 
     @property
     def code(self) -> Any:
@@ -114,6 +127,7 @@ class Service:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """Send a request through the route that API Gateway would choose; None sends no token."""
+        path, _, query = path.partition("?")
         route, name, parameters = routes().match(method, path)
         content = body if isinstance(body, (bytes, str)) or body is None else json.dumps(body)
         encoded = isinstance(content, bytes)
@@ -121,7 +135,7 @@ class Service:
             "version": "2.0",
             "routeKey": route,
             "rawPath": path,
-            "rawQueryString": "",
+            "rawQueryString": query,
             "headers": {
                 **({"authorization": f"Bearer {token}"} if token is not None else {}),
                 **(headers or {}),
@@ -136,8 +150,11 @@ class Service:
             "isBase64Encoded": encoded,
         }
         answer = self.invoke(name, event)
-        text = answer.get("body")
-        return Answer(answer["statusCode"], answer["headers"], json.loads(text) if text else None)
+        text = answer.get("body") or ""
+        sent = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
+        is_json = sent and "json" in answer["headers"]["content-type"]
+        document = json.loads(sent) if is_json else None
+        return Answer(answer["statusCode"], answer["headers"], document, sent)
 
     def with_key(self, method: str, path: str, body: Any = None) -> Answer:
         """Send a request as the holder of the secret key."""

@@ -283,14 +283,14 @@ def _json_object(value: object) -> Mapping[str, Any]:
     return value
 
 
-def _json_object_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+def _json_object_literal(node: ValueNode) -> Mapping[str, Any]:
     """An object in a document: as GraphQL writes one or, like in Authgear, as JSON in a string."""
     if isinstance(node, StringValueNode):
         try:
             return _json_object(json.loads(node.value))
         except ValueError:
             raise GraphQLError("Expected a JSON object.", node) from None
-    return _json_object(value_from_ast_untyped(node, dict(variables or {})))
+    return _json_object(value_from_ast_untyped(node))
 
 
 _RESOLVERS: dict[str, dict[str, Resolver]] = {
@@ -337,8 +337,8 @@ def schema() -> GraphQLSchema:
     for name in ("UserStandardAttributes", "UserCustomAttributes"):
         scalar = built.type_map[name]
         assert isinstance(scalar, GraphQLScalarType)  # noqa: S101
-        scalar.parse_value = _json_object  # type: ignore[method-assign]
-        scalar.parse_literal = _json_object_literal  # type: ignore[method-assign]
+        scalar.coerce_input_value = _json_object
+        scalar.coerce_input_literal = _json_object_literal
     return built
 
 
