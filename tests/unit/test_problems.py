@@ -363,7 +363,6 @@ def test_names_are_kept_without_the_space_around_them(service: Service) -> None:
 
 
 NO_IDS = [
-    "00000000-0000-4000-8000-000000000000",
     "nobody",
     "me",
     "#",
@@ -384,7 +383,8 @@ NO_IDS = [
     ("method", "path"),
     [("GET", USER), ("PATCH", USER), ("DELETE", USER), ("PATCH", USER_PICTURE)],
 )
-def test_an_id_of_no_user_is_not_found(
+@pytest.mark.usefixtures("untouched")
+def test_what_cannot_be_a_users_id_is_not_found_without_looking(
     service: Service, method: str, path: str, nobody: str
 ) -> None:
     answer = ask(service, nobody, method, path, VALID_BODIES.get(path))
@@ -393,7 +393,10 @@ def test_an_id_of_no_user_is_not_found(
 
 @pytest.mark.parametrize("nothing", NO_IDS, ids=short)
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_an_id_of_no_upload_is_not_found(service: Service, method: str, nothing: str) -> None:
+@pytest.mark.usefixtures("untouched")
+def test_what_cannot_be_an_uploads_id_is_not_found_without_looking(
+    service: Service, method: str, nothing: str
+) -> None:
     answer = ask(service, SOMEBODY, method, UPLOAD, upload_id=nothing)
     assert is_problem(answer, 404, "upload_not_found")
 
