@@ -71,7 +71,7 @@ def png(
 
     `rows` are the bytes of its pixels, without the filter type that begins each row.
     """
-    stride = len(rows) // size[1]
+    stride = len(rows) // size[1] or 1
     filtered = b"".join(b"\0" + rows[at : at + stride] for at in range(0, len(rows), stride))
     return b"".join(
         (

@@ -8,7 +8,7 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
@@ -162,7 +162,7 @@ def _open_webp(data: bytes) -> Source:
     from vignette.images import libwebp
 
     width, height, animated = libwebp.read_features(data)
-    chunks = dict(reversed(list(_riff_chunks(data, 12))))
+    chunks = _riff_chunks(data)
     first = chunks[b"ANMF"] if animated else None
 
     def decode(side: int) -> Raster:
@@ -178,11 +178,16 @@ def _open_webp(data: bytes) -> Source:
     return Source("WEBP", (width, height), decode, chunks.get(b"ICCP"), orientation)
 
 
-def _riff_chunks(data: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
+def _riff_chunks(data: bytes) -> dict[bytes, bytes]:
+    """The first of each chunk of a WebP file that is of interest here."""
+    chunks: dict[bytes, bytes] = {}
+    at = 12
     while at + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, at)
-        yield name, data[at + 8 : at + 8 + length]
+        if name in (b"ANMF", b"EXIF", b"ICCP") and name not in chunks:
+            chunks[name] = data[at + 8 : at + 8 + length]
         at += 8 + length + length % 2
+    return chunks
 
 
 def _webp_frame(frame: bytes, canvas: tuple[int, int], size: tuple[int, int]) -> Image.Image:

@@ -1,0 +1,73 @@
+"""Make the renditions of every file in a directory, and print what that took as JSON.
+
+Run as `python -m tests.photos.examine DIRECTORY`, so that memory is measured in a new process.
+"""
+
+import io
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from vignette.images import UnreadableImage, open_photo
+
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
+
+
+def main(directory: Path) -> None:
+    decoders: set[str] = set()
+    get_decoder: Callable[..., Any] = Image._getdecoder
+
+    def recording(mode: str, name: str, *rest: object) -> object:
+        decoders.add(name)
+        return get_decoder(mode, name, *rest)
+
+    setattr(Image, "_getdecoder", recording)  # noqa: B010
+    files = {}
+    for path in sorted(directory.iterdir()):
+        data = path.read_bytes()
+        started = time.perf_counter()
+        try:
+            outcome = "ready"
+            bodies = [rendition.body for rendition in open_photo(data).renditions()]
+        except UnreadableImage as unreadable:
+            outcome, bodies = unreadable.reason, []
+        except Exception as error:
+            outcome, bodies = f"bug: {error!r}", []
+        files[path.name] = {
+            "outcome": outcome,
+            "seconds": time.perf_counter() - started,
+            "clean": all(_is_clean(body) for body in bodies),
+        }
+    peak = max(_peak_bytes(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT)
+    print(json.dumps({"files": files, "peak_bytes": peak, "decoders": sorted(decoders)}))
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process ever held."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux counts what the process held before it became this program, too
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+
+
+def _is_clean(body: bytes) -> bool:
+    """Whether these bytes are one WebP file, wholly, that holds pixels and nothing else."""
+    at, size = 12, int.from_bytes(body[4:8], "little") + 8
+    while at < size:
+        if body[at : at + 4] not in (b"VP8 ", b"VP8L", b"VP8X", b"ALPH"):
+            return False
+        at += 8 + (int.from_bytes(body[at + 4 : at + 8], "little") + 1) // 2 * 2
+    picture = Image.open(io.BytesIO(body), formats=["WEBP"])
+    picture.load()
+    return at == size == len(body) and body[:4] == b"RIFF"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
