@@ -144,8 +144,8 @@ def huge_headers() -> dict[str, bytes]:
         "GIF with a huge frame": gif_with_frame(65535, 65535),
         "WEBP": webp[:26] + b"\xff\x3f\xff\x3f" + webp[30:],
         "WEBP lossless": encoded(Image.new("RGB", (16383, 3100)), "WEBP", lossless=True, method=0),
-        "WEBP canvas": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0" + b"\xff\xff\0\xff\xff\0",
-        "AVIF": sized_ispe(small("AVIF"), 65535, 65535),
+        "WEBP canvas": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0" + b"\xff\x3f\0\xff\x3f\0",
+        "AVIF": sized_ispe(small("AVIF"), 16000, 16000),
         "HEIC": sized_ispe(small("HEIC"), 65535, 65535),
         "ICO of a PNG": icon(wide),
         "ICO of a bitmap": icon(

@@ -163,15 +163,14 @@ def _open_webp(data: bytes) -> Source:
 
     width, height, animated = libwebp.read_features(data)
     chunks = _riff_chunks(data)
-    first = chunks[b"ANMF"] if animated else None
 
     def decode(side: int) -> Raster:
         factor = max(1, int(min(width, height) / side / 1.3))
         size = -(-width // factor), -(-height // factor)
-        if first is None:
-            image = libwebp.decode(data, size)
+        if animated:
+            image = _webp_frame(chunks[b"ANMF"], (width, height), size)
         else:
-            image = _webp_frame(first, (width, height), size)
+            image = libwebp.decode(data, size)
         return Raster(size, _raster(image).reduced, (size[0] / width, size[1] / height))
 
     orientation = _orientation(chunks.get(b"EXIF"))
