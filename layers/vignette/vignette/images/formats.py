@@ -105,13 +105,13 @@ def _open_jpeg(data: bytes) -> Source:
 
     image = JpegImageFile(_File(data))
     width, height = image.size
-    if _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
-        raise ValueError("too many scans")
     if image.mode == "CMYK" and "adobe" not in image.info:
         # Pillow takes every CMYK for Adobe's, which stores ink the other way round.
         image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
 
     def decode(side: int) -> Raster:
+        if _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
+            raise ValueError("too many scans")
         # libjpeg decodes at 1/2, 1/4 or 1/8 of the size for a fraction of the work.
         image.draft(None, (side, side))
         raster = _raster(image)
