@@ -29,8 +29,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noq
 def _delete_objects(record: DynamoDBRecord) -> None:
     assert record.dynamodb is not None  # noqa: S101  (a record of a stream has one)
     upload_id = record.dynamodb.keys["id"]
-    if not is_id(upload_id):
-        return  # the mark of a used address, which has no objects
-    objects = renditions.delete_objects(upload_id)
+    # The mark of a used address is a record without objects.
+    objects = renditions.delete_objects(upload_id) if is_id(upload_id) else 0
     logger.info("objects deleted", upload_id=upload_id, objects=objects)
     count("ObjectsDeleted", objects)

@@ -466,6 +466,13 @@ def test_the_documented_flow(service: Service) -> None:
     assert service.read_upload(object_id)["userId"] == user_id
 
 
+def test_an_unknown_user_gets_no_picture(service: Service) -> None:
+    object_id = uploaded(service)
+    (found,) = set_picture(service, str(uuid.uuid4()), uri(object_id))["errors"]
+    assert found["extensions"]["reason"] == "UserNotFound"
+    assert "userId" not in service.read_upload(object_id)
+
+
 def test_a_picture_set_by_another_api_is_shown(service: Service) -> None:
     user_id, upload_id = service.user_with_picture()
     shown = node(service, user_id)["standardAttributes"]["picture"]
