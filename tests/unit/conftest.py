@@ -2,7 +2,9 @@
 
 import base64
 import importlib.util
+import io
 import json
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import jwt
@@ -18,6 +20,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from moto import mock_aws
 from tests.template import resource, routes
+
+if TYPE_CHECKING:
+    from tests.unit.clerk import Clerk
 
 ROOT = Path(__file__).parent.parent.parent
 REGION = "eu-central-1"
@@ -424,21 +429,33 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 
 @pytest.fixture
+def clerk(service: Service) -> "Clerk":
+    """A back end that calls Clerk's Backend API."""
+    from tests.unit.clerk import Clerk
+
+    return Clerk(service)
+
+
+class CurrentOutput(io.TextIOBase):
+    """What is the output when something is written; pytest changes it within a test."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+
+@pytest.fixture
 def output(
     service: Service, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Iterator[Callable[[], str]]:
     """What the functions have written to their log since it was last asked for."""
-    import sys
-
     from vignette.telemetry import logger
 
-    handler = logger.registered_handler
-    assert hasattr(handler, "setStream")
-    before = handler.setStream(sys.stdout)
+    handler: Any = logger.registered_handler
+    before, handler.stream = handler.stream, CurrentOutput()
 
     def read() -> str:
         written = capsys.readouterr()
         return written.out + written.err + caplog.text
 
     yield read
-    handler.setStream(before)
+    handler.stream = before

@@ -1,0 +1,161 @@
+"""What is written down: enough to follow a request, and nothing that is somebody's secret."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.unit.conftest import AwsAnswer, Service, aws_error
+
+USERS = "/api/v1/shared/users"
+ME = "/api/v1/users/me"
+SECRETS = {
+    "email": "ada.secret@example.com",
+    "firstName": "Ada-Secret",
+    "username": "ada-secret",
+    "externalId": "external-secret",
+    "profilePictureUrl": "https://id.example.com/picture-secret.png",
+}
+
+type Output = Callable[[], str]
+
+
+def entries(written: str) -> list[dict[str, Any]]:
+    """What is written as JSON, a line each."""
+    return [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+
+
+def test_a_request_is_one_line_with_its_id_route_and_status(
+    service: Service, output: Output
+) -> None:
+    answer = service.with_key("GET", f"{USERS}/{service.create_user()['id']}")
+    line = [each for each in entries(output()) if "status" in each][-1]
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert line["route"] == f"GET {USERS}/{{user_id}}"
+    assert line["status"] == 200
+    assert line["function_request_id"]
+
+
+def test_a_problem_is_logged_with_its_code(service: Service, output: Output) -> None:
+    service.with_key("GET", f"{USERS}/nobody")
+    [line] = [each for each in entries(output()) if "status" in each]
+    assert (line["status"], line["code"]) == (404, "user_not_found")
+
+
+def test_the_cause_of_a_fault_is_logged(service: Service, output: Output) -> None:
+    service.let_aws_answer("GetItem", aws_error("AccessDeniedException"))
+    service.with_key("GET", f"{USERS}/{'0' * 8}-0000-4000-8000-{'0' * 12}")
+    [line] = [each for each in entries(output()) if each.get("level") == "ERROR"]
+    assert "AccessDeniedException" in line["exception"]
+
+
+@pytest.mark.parametrize(
+    ("status", "metrics"),
+    [(200, {"Requests": [1.0]}), (500, {"Requests": [1.0], "ServerErrors": [1.0]})],
+)
+def test_requests_and_faults_are_counted(
+    service: Service, output: Output, status: int, metrics: dict[str, list[float]]
+) -> None:
+    user_id = service.create_user()["id"]
+    output()
+    if status == 500:
+        service.let_aws_answer("GetItem", aws_error("AccessDeniedException"))
+    assert service.as_user(user_id, "GET", ME).status == status
+    [line] = [each for each in entries(output()) if "_aws" in each]
+    assert {name: line[name] for name in line if name in ("Requests", "ServerErrors")} == metrics
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Vignette"
+
+
+def test_photos_and_what_became_of_them_are_counted(service: Service, output: Output) -> None:
+    user_id = service.create_user()["id"]
+    ready = service.ready_upload(user_id)
+    service.send_photo(service.create_upload(user_id), b"no photo")
+    service.deliver_removal(ready)
+    written = entries(output())
+    for name in ("UploadsReady", "UploadsFailed", "ObjectsDeleted"):
+        assert any(name in each for each in written)
+    assert any(each.get("upload_id") == ready for each in written)
+
+
+def is_secret_free(written: str, *secrets: str) -> bool:
+    assert written
+    return not any(
+        secret in written for secret in (*secrets, *SECRETS.values(), "X-Amz-", "x-amz-")
+    )
+
+
+def test_what_a_user_does_leaves_no_secret_in_the_log(service: Service, output: Output) -> None:
+    user_id = service.create_user(**SECRETS)["id"]
+    token = service.token(user_id)
+    ticket = service.call(
+        "POST",
+        "/api/v1/uploads",
+        {"kind": "profile_picture", "contentType": "image/jpeg", "contentLength": 5},
+        token=token,
+    ).json
+    service.send_photo(ticket["uploadId"])
+    service.call("GET", f"/api/v1/uploads/{ticket['uploadId']}", token=token)
+    picture = {"uploadId": ticket["uploadId"]}
+    user = service.call("PATCH", f"{ME}/profile-picture", picture, token=token).json
+    service.call("PATCH", ME, {"email": "ada.secret@example.com", "username": "ada-secret"})
+    service.with_key("DELETE", f"{USERS}/{user_id}")
+    service.deliver_removal(ticket["uploadId"])
+    signature = urlsplit(user["profilePictureUrl"]).query.rpartition("=")[2]
+    assert is_secret_free(
+        output(),
+        service.secret_key,
+        token,
+        token.split(".")[1],
+        token.split(".")[2],
+        signature,
+        ticket["fields"]["policy"],
+        ticket["fields"]["x-amz-signature"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (SECRETS, 422),
+        ({**SECRETS, "lastName": "L", "email": "ada.secret@example.com@"}, 422),
+        (json.dumps(SECRETS)[:-1], 400),
+        ({**SECRETS, "lastName": "L"}, 409),
+    ],
+    ids=["a missing field", "a wrong field", "malformed", "taken"],
+)
+def test_a_refused_request_leaves_no_secret_in_the_log(
+    service: Service, output: Output, body: Any, status: int
+) -> None:
+    service.create_user(**SECRETS)
+    assert service.with_key("POST", USERS, body).status == status
+    assert is_secret_free(output(), service.secret_key)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    ["wrong-secret-key", "a.wrong-secret.token", "eyJhbGciOiJSUzI1NiJ9.wrong.secret"],
+)
+def test_refused_credentials_are_not_in_the_log(
+    service: Service, output: Output, credentials: str
+) -> None:
+    assert service.call("GET", ME, token=credentials).status == 401
+    assert is_secret_free(output(), "wrong")
+
+
+@pytest.mark.parametrize(
+    ("target", "failure"),
+    [
+        ("dynamodb", aws_error("ThrottlingException")),
+        ("dynamodb", aws_error("AccessDeniedException")),
+        ("dynamodb", RuntimeError("no secret of anybody's")),
+        ("secretsmanager", aws_error("AccessDeniedException")),
+    ],
+)
+def test_a_fault_leaves_no_secret_in_the_log(
+    service: Service, output: Output, target: str, failure: AwsAnswer | Exception
+) -> None:
+    service.let_aws_answer(target, failure)
+    answer = service.with_key("POST", USERS, {**SECRETS, "lastName": "L"})
+    assert answer.status in (500, 503)
+    assert is_secret_free(output(), service.secret_key)
