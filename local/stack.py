@@ -87,8 +87,10 @@ class Stack:
         self._credentials = keys.admin_credentials(state / "keys")
         self._users_key = keys.signing_key(state / "keys", "users")
         self._admin_key = keys.signing_key(state / "keys", "admin-api")
-        # SAM CLI gets what the person's shell has, for pip's sake, but not their AWS account.
-        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        # SAM CLI gets what the person's shell has, for pip's sake, but not their AWS account, nor
+        # what `make` was told: the layers have Makefiles of their own.
+        foreign = ("AWS_", "MAKE", "MFLAGS")
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         self._endpoint = f"http://127.0.0.1:{port}"
         self._children: set[subprocess.Popen[str]] = set()
         self._stopping = threading.Event()
