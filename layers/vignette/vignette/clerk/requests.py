@@ -61,7 +61,7 @@ def _metadata(document: dict[str, Any]) -> dict[str, Any]:
 type Nothing = Annotated[Any, AfterValidator(_nothing)]
 type Flag = bool | None
 type Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
-type Clearable[T] = Annotated[T | None, BeforeValidator(_none_if_blank)]
+type Clearable[Text] = Annotated[Text | None, BeforeValidator(_none_if_blank)]
 type Statuses = list[Literal["verified", "reserved"]]
 
 
@@ -77,7 +77,7 @@ class _Profile(_Body):
     last_name: Clearable[Name] = None
     username: Clearable[Username] = None
     locale: Clearable[Locale] = None
-    legal_accepted_at: Clearable[Milliseconds] = None
+    legal_accepted_at: Milliseconds | None = None
     created_at: Milliseconds | None = None
     delete_self_enabled: Flag = None
     create_organization_enabled: Flag = None
@@ -395,10 +395,10 @@ _FORMATS = {
     ),
 }
 _CODES = {
-    "string_pattern_mismatch": "form_param_format_invalid",
     "string_too_long": "form_param_max_length_exceeded",
     "string_too_short": "form_param_min_length_exceeded",
     "too_long": "form_param_array_size_exceeded",
+    "string_pattern_mismatch": "form_param_format_invalid",
 }
 
 
@@ -410,7 +410,7 @@ def _field_problem(detail: ErrorDetails) -> FieldProblem:
     if kind.startswith("form_"):
         return FieldProblem(parameter, kind, words)
     is_type = kind.endswith("_type")
-    if parameter in _FORMATS and not is_type:
+    if parameter in _FORMATS and not is_type and kind != "too_long":
         return FieldProblem(parameter, *_FORMATS[parameter])
     code = "form_param_type_invalid" if is_type else _CODES.get(kind, "form_param_value_invalid")
     return FieldProblem(parameter, code, f"is invalid: {words[:1].lower()}{words[1:]}")

@@ -6,8 +6,6 @@ from vignette import pictures
 from vignette.identifications import Kind
 from vignette.users import Identification, User
 
-_OBJECTS = {Kind.EMAIL: "email_address", Kind.PHONE: "phone_number"}
-
 
 def user(user: User, origin: str) -> dict[str, Any]:
     """A user; `origin` is where the client reached the service."""
@@ -59,22 +57,26 @@ def user(user: User, origin: str) -> dict[str, Any]:
 
 def identification(kind: Kind, identification: Identification) -> dict[str, Any]:
     """An e-mail address or a phone number, whose value only its user can have."""
-    verified = {
-        "object": "verification_admin",
-        "status": "verified",
-        "strategy": "admin",
-        "attempts": None,
-        "expire_at": None,
-    }
+    is_email = kind == Kind.EMAIL
+    name = "email_address" if is_email else "phone_number"
+    if identification.verified:
+        verification = {"object": "verification_admin", "status": "verified", "strategy": "admin"}
+    else:
+        strategy = "email_code" if is_email else "phone_code"
+        verification = {
+            "object": "verification_otp",
+            "status": "unverified",
+            "strategy": strategy,
+        }
     second_factor = {"reserved_for_second_factor": False, "default_second_factor": False}
     return {
         "id": identification.id,
-        "object": _OBJECTS[kind],
-        _OBJECTS[kind]: identification.value,
+        "object": name,
+        name: identification.value,
         "reserved": not identification.verified,
-        "verification": verified if identification.verified else None,
+        "verification": {**verification, "attempts": None, "expire_at": None},
         "linked_to": [],
-        **(second_factor if kind == Kind.PHONE else {}),
+        **({} if is_email else second_factor),
         "created_at": identification.created_at,
         "updated_at": identification.updated_at,
     }
