@@ -10,7 +10,7 @@ LOCK = .local/venv/uv/bin/uv pip compile --quiet --python-version 3.13 --univers
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run test bench lock clean
+.PHONY: run test invoke bench lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
@@ -23,6 +23,9 @@ test: # Everything that has to hold, the fast checks first
 	$(BIN)/mypy --ignore-missing-imports local
 	$(SAM) validate --lint --region us-east-1
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
+	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)
 
 bench: # Compare speed and cost with the alternatives
 	@$(SETUP) dev ministack sam lambda
