@@ -1,6 +1,6 @@
 """Authgear's Admin API: pictures come in, each at a signed address of its own."""
 
-from vignette import forms, renditions, settings
+from vignette import settings
 from vignette.access import authenticate_admin
 from vignette.authgear import addresses
 from vignette.authgear.errors import answer, invalid
@@ -17,6 +17,8 @@ def issue(request: Request) -> Response:
 
 def receive(request: Request) -> Response:
     """`POST /_images/{app_id}/{object_id}`: the picture, as the file of a form."""
+    from vignette import forms, renditions  # issuing an address needs neither
+
     object_id = request.path("object_id")
     path = f"/_images/{request.path('app_id')}/{object_id}"
     usable_until = addresses.verify(path, request.query)

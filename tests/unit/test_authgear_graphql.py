@@ -315,14 +315,17 @@ def test_fragments_that_multiply_are_measured_quickly(service: Service) -> None:
     assert messages(call(service, query)) == ["More than 20 aliases are used."]
 
 
-def test_the_depth_of_a_query_is_limited(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vignette.authgear import execution
+def levels(number: int) -> str:
+    """A query of that many levels, a part of them in a fragment."""
+    inner = "name"
+    for _ in range(number - 3):
+        inner = f"ofType {{ {inner} }}"
+    return f"{{ __schema {{ types {{ ...type }} }} }} fragment type on __Type {{ {inner} }}"
 
-    query = "{ ...all } fragment all on Query { users { edges { node { ... on Node { id } } } } }"
-    monkeypatch.setattr(execution, "MAX_DEPTH", 4)
-    assert "errors" not in call(service, query)
-    monkeypatch.setattr(execution, "MAX_DEPTH", 3)
-    assert messages(call(service, query)) == ["The query is deeper than 3 levels."]
+
+def test_a_query_has_at_most_16_levels(service: Service) -> None:
+    assert "errors" not in call(service, levels(16))
+    assert messages(call(service, levels(17))) == ["The query is deeper than 16 levels."]
 
 
 def test_a_fragment_within_itself_is_refused(service: Service) -> None:

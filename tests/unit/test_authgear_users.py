@@ -324,6 +324,11 @@ def test_a_search_for_nothing_lists_everybody(service: Service) -> None:
     assert data(service, '{ users(searchKeyword: "") { totalCount } }')["users"]["totalCount"] == 1
 
 
+def test_what_is_too_long_for_anybody_finds_nobody(service: Service) -> None:
+    query = "query ($keyword: String) { users(searchKeyword: $keyword) { totalCount } }"
+    assert data(service, query, keyword="x" * 5000)["users"] == {"totalCount": 0}
+
+
 def test_a_search_that_finds_nobody(service: Service) -> None:
     query = (
         '{ users(searchKeyword: "nobody") { totalCount edges { cursor } pageInfo { endCursor } } }'
@@ -564,7 +569,12 @@ def test_an_unknown_user_cannot_be_deleted_or_updated(service: Service) -> None:
     found = error(service, DELETE, id=node_id(unknown))
     assert found["message"] == "user not found"
     assert found["extensions"] == {"errorName": "NotFound", "reason": "UserNotFound"}
-    for change in ({"standard": {}}, {"custom": {}}, {"standard": {"picture": "https://a.b/c"}}):
+    changes: list[dict[str, Any]] = [
+        {"standard": {}},
+        {"custom": {}},
+        {"standard": {"picture": "https://example.com/a.png"}},
+    ]
+    for change in changes:
         (found,) = update(service, unknown, **change)["errors"]
         assert found["extensions"]["reason"] == "UserNotFound"
 

@@ -427,7 +427,11 @@ def _identification(stored: Mapping[str, Any]) -> Identification:
 
 
 def _holders(claims: Iterable[tuple[str, str]]) -> list[str]:
-    keys = [(settings.users_table(), {"pk": _claim_key(*claim)}) for claim in claims]
+    keys = [
+        (settings.users_table(), {"pk": _claim_key(field, value)})
+        for field, value in claims
+        if len(value) <= _MAX_CLAIM_CHARACTERS
+    ]
     return list(dict.fromkeys(item["user_id"] for item in _get_all(keys) if item))
 
 

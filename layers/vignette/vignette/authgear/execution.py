@@ -23,8 +23,8 @@ from vignette.authgear.schema import Context, schema
 from vignette.errors import VignetteError
 from vignette.telemetry import count, logger
 
-# A query for everything that the schema has needs 5 levels.
-MAX_DEPTH = 10
+# A query for everything that the schema has needs 5 levels, introspection as tools do it 14.
+MAX_DEPTH = 16
 # Every alias is one more lookup, or one more change.
 MAX_ALIASES = 20
 # Introspection as GraphiQL does it takes 300.
@@ -132,12 +132,8 @@ class _Measure:
             if isinstance(selection, FragmentSpreadNode):
                 below, more = self._fragment(selection.name.value)
             elif isinstance(selection, FieldNode):
-                more = 1 if selection.alias else 0
-                below = 1
-                # GraphQL's own validation has a rule for the depth of introspection.
-                if not selection.name.value.startswith("__"):
-                    inner_depth, inner_aliases = self(selection.selection_set)
-                    below, more = 1 + inner_depth, more + inner_aliases
+                below, more = self(selection.selection_set)
+                below, more = below + 1, more + bool(selection.alias)
             else:
                 below, more = self(selection.selection_set)  # type: ignore[attr-defined]
             depth, aliases = max(depth, below), aliases + more

@@ -25,9 +25,8 @@ from graphql import (
     build_schema,
     value_from_ast_untyped,
 )
-from pydantic import TypeAdapter, ValidationError
 
-from vignette import formats, users
+from vignette import users
 from vignette.authgear import attributes
 from vignette.authgear.errors import ApiError, Cause, invalid, validation_failed
 from vignette.users import User
@@ -40,11 +39,6 @@ _CURSOR = "offset:"
 _CAPITALS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]")
 _LOGIN_IDS = {"email": "email", "phone": "phone", "username": "username"}
 _ATTRIBUTES = {"email": "email", "phone_number": "phone", "preferred_username": "username"}
-_LOGIN_ID_FORMATS: dict[str, tuple[str, Any]] = {
-    "email": ("email", formats.Email),
-    "phone": ("phone", formats.Phone),
-    "username": ("username", formats.Username),
-}
 
 
 class Context:
@@ -231,8 +225,7 @@ def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
         raise ApiError("Invalid", "InvariantViolated", "invalid login ID key", cause)
     error = _format_error(key, value)
     if error:
-        details = {"format": _LOGIN_ID_FORMATS[key][0], "error": error}
-        raise validation_failed(Cause(f"/{key}", "format", details))
+        raise validation_failed(Cause(f"/{key}", "format", {"format": key, "error": error}))
     user = users.blank()
     if key == "username":
         changes: dict[str, Any] = {"username": value}
@@ -246,16 +239,17 @@ def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
 
 def _format_error(key: str, value: str) -> str | None:
     """What is wrong with a login id, or None."""
+    from pydantic import TypeAdapter, ValidationError  # most requests need no validation
+
+    from vignette import formats
+
+    types = {"email": formats.Email, "phone": formats.Phone, "username": formats.Username}
+    adapter: TypeAdapter[str] = TypeAdapter(types[key])
     try:
-        _adapter(key).validate_python(value)
+        adapter.validate_python(value)
     except ValidationError as error:
         return error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
     return None
-
-
-@cache
-def _adapter(key: str) -> TypeAdapter[str]:
-    return TypeAdapter(_LOGIN_ID_FORMATS[key][1])
 
 
 def _update_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:
