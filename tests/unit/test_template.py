@@ -1,0 +1,144 @@
+"""The template: what is deployed keeps data, lets nobody in, and fits the code."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.template import functions, resource, routes, template
+from tests.unit.conftest import ROOT, handlers
+
+FAILED_EVENTS = {"Fn::GetAtt": "FailedEvents.Arn"}
+
+
+@pytest.mark.parametrize("name", sorted({*routes().by_key.values()}))
+def test_a_function_answers_exactly_the_routes_that_lead_to_it(name: str) -> None:
+    leading = {route for route, function in routes().by_key.items() if function == name}
+    assert set(handlers(name).handler.routes) == leading
+
+
+def test_the_native_api_has_a_function_for_each_capability() -> None:
+    shared, mine = "/api/v1/shared/users", "/api/v1/users/me"
+    wanted = {
+        f"POST {shared}": "profiles",
+        f"GET {shared}/{{user_id}}": "profiles",
+        f"PATCH {shared}/{{user_id}}": "profiles",
+        f"DELETE {shared}/{{user_id}}": "profiles",
+        f"GET {mine}": "profiles",
+        f"PATCH {mine}": "profiles",
+        "POST /api/v1/uploads": "uploads",
+        "GET /api/v1/uploads/{upload_id}": "uploads",
+        "DELETE /api/v1/uploads/{upload_id}": "uploads",
+        f"PATCH {shared}/{{user_id}}/profile-picture": "pictures",
+        f"PATCH {mine}/profile-picture": "pictures",
+    }
+    assert wanted.items() <= routes().by_key.items()
+
+
+def test_functions_run_on_the_python_that_the_project_is_developed_with() -> None:
+    version = (ROOT / ".python-version").read_text().strip()
+    assert template()["Globals"]["Function"]["Runtime"] == f"python{version}" == "python3.13"
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    """What a function's role may do."""
+    return [
+        each for policy in functions()[name].get("Policies", ()) for each in policy["Statement"]
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(functions()))
+def test_a_role_names_its_actions_and_resources(name: str) -> None:
+    for statement in statements(name):
+        actions = statement["Action"]
+        assert "*" not in json.dumps(actions)
+        assert statement["Resource"] != "*"
+        assert "dynamodb:Scan" not in actions
+
+
+@pytest.mark.parametrize("name", ["profiles", "uploads", "pictures", "cleanup"])
+def test_functions_that_decode_no_image_do_not_carry_the_imaging_layer(name: str) -> None:
+    assert {"Ref": "ImagingLayer"} not in functions()[name].get("Layers", [])
+    assert {"Ref": "ImagingLayer"} in functions()["thumbnails"]["Layers"]
+
+
+@pytest.mark.parametrize("name", ["UsersTable", "UploadsTable"])
+def test_a_table_of_data_is_backed_up_encrypted_and_kept(name: str) -> None:
+    table, properties = template()["Resources"][name], resource(name)
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"]["SSEEnabled"] is True
+
+
+def test_the_bucket_is_private_encrypted_and_kept() -> None:
+    bucket, properties = template()["Resources"]["Bucket"], resource("Bucket")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert properties["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+
+def test_the_bucket_answers_over_tls_only() -> None:
+    document = resource("BucketPolicy")["PolicyDocument"]
+    [deny] = [each for each in document["Statement"] if each.get("Effect") == "Deny"]
+    assert (deny["Principal"], deny["Action"]) == ("*", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert deny["Resource"] == [{"Fn::GetAtt": "Bucket.Arn"}, {"Fn::Sub": "${Bucket.Arn}/*"}]
+
+
+def test_the_bucket_forgets_abandoned_photos_and_no_rendition() -> None:
+    rules = resource("Bucket")["LifecycleConfiguration"]["Rules"]
+    assert [(each["Prefix"], each["Status"]) for each in rules] == [("uploads/", "Enabled")]
+    # Longer than an upload lasts, so that a late event still finds its photo.
+    assert rules[0]["ExpirationInDays"] > 1
+
+
+def test_allowed_origins_are_those_of_the_api_and_the_bucket() -> None:
+    origins = {"Ref": "AllowedOrigins"}
+    [rule] = resource("Bucket")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedOrigins"] == origins
+    assert template()["Globals"]["HttpApi"]["CorsConfiguration"]["AllowOrigins"] == origins
+
+
+def test_cleanup_hears_of_records_that_are_gone_and_of_nothing_else() -> None:
+    properties = functions()["cleanup"]["Events"]["RecordGone"]["Properties"]
+    assert properties["Stream"] == {"Fn::GetAtt": "UploadsTable.StreamArn"}
+    [found] = properties["FilterCriteria"]["Filters"]
+    assert json.loads(found["Pattern"]) == {"eventName": ["REMOVE"]}
+    assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    # Poison must not hold up the stream: it is given up, and what is around it is not.
+    assert properties["MaximumRetryAttempts"] > 0
+    assert properties["BisectBatchOnFunctionError"] is True
+
+
+def test_thumbnails_hears_of_photos_and_not_of_the_renditions_it_writes() -> None:
+    properties = functions()["thumbnails"]["Events"]["PhotoUploaded"]["Properties"]
+    assert properties["Events"] == "s3:ObjectCreated:*"
+    assert properties["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": "uploads/"}]
+
+
+def test_events_that_fail_for_good_end_in_a_queue_with_an_alarm() -> None:
+    photos = functions()["thumbnails"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+    removals = functions()["cleanup"]["Events"]["RecordGone"]["Properties"]
+    assert photos["Destination"] == FAILED_EVENTS
+    assert removals["DestinationConfig"]["OnFailure"]["Destination"] == FAILED_EVENTS
+    alarm = resource("FailedEventsAlarm")
+    assert alarm["Dimensions"] == [
+        {"Name": "QueueName", "Value": {"Fn::GetAtt": "FailedEvents.QueueName"}}
+    ]
+    assert alarm["Threshold"] == 1
+
+
+def test_the_api_is_throttled() -> None:
+    settings = resource("Api")["DefaultRouteSettings"]
+    assert settings["ThrottlingRateLimit"] == {"Ref": "RequestRate"}
+    assert settings["ThrottlingBurstLimit"] == {"Ref": "RequestBurst"}
+
+
+def test_the_secret_key_is_generated_and_stands_nowhere() -> None:
+    assert resource("SecretKey")["GenerateSecretString"]["PasswordLength"] >= 32
+    assert "SecretString" not in resource("SecretKey")
