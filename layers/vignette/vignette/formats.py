@@ -8,6 +8,7 @@ from pydantic import (
     AwareDatetime,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 from pydantic_core import Url
 
@@ -18,6 +19,9 @@ _EMAIL = (
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
 )
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_NOT_BLANK = r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s\x85][^\x00-\x1f\x7f]*$"
+# What JSON Schema can say of a web address.
+_WEB_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://", "maxLength": 2048}
 
 
 def _web_address(value: str) -> str:
@@ -40,7 +44,7 @@ Email = Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=_PRINTABLE),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=_NOT_BLANK),
 ]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]
@@ -53,6 +57,7 @@ WebAddress = Annotated[
     str,
     StringConstraints(max_length=2048, pattern=r"^[^\x00-\x20\x7f]*$"),
     AfterValidator(_web_address),
+    WithJsonSchema(_WEB_ADDRESS),
 ]
 # RFC 3339 in, milliseconds since the epoch out.
 Milliseconds = Annotated[
