@@ -30,7 +30,7 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 BUILD = LOCAL / "build"
-HOST = "host.docker.internal"  # this machine, as a container calls it
+HOST = "host.docker.internal"  # this machine, as Docker Desktop's containers call it
 
 
 def main() -> int:
@@ -44,14 +44,13 @@ def main() -> int:
         print("No stack is running; start one with `make run`.", file=sys.stderr)
         return 1
     facts = json.loads(arguments.stack.read_text())
-    facts["port"] = urlsplit(facts["awsEndpointUrl"]).port
     function = arguments.event.name.split("-")[0].title().replace("_", "")
     with (
-        _reachable(facts),
+        _reachable(urlsplit(facts["awsEndpointUrl"]).port or 80) as endpoint,
         tempfile.NamedTemporaryFile("w", suffix=".yaml", dir=BUILD) as template,
         tempfile.NamedTemporaryFile("w", suffix=".json") as event,
     ):
-        json.dump(_deployed(facts, function), template)
+        json.dump(_deployed(facts, function, endpoint), template)
         event.write(Template(arguments.event.read_text()).safe_substitute(facts))
         for file in (template, event):
             file.flush()
@@ -73,7 +72,7 @@ def main() -> int:
         ).returncode
 
 
-def _deployed(facts: dict[str, Any], function: str) -> dict[str, Any]:
+def _deployed(facts: dict[str, Any], function: str, seen_from_container: str) -> dict[str, Any]:
     """The built template, with the environment that the deployed function has."""
     session = boto3.Session(
         facts["accessKeyId"], facts["secretAccessKey"], region_name=facts["region"]
@@ -88,16 +87,17 @@ def _deployed(facts: dict[str, Any], function: str) -> dict[str, Any]:
     template: dict[str, Any] = yaml_parse((BUILD / "template.yaml").read_text())
     template["Resources"][function]["Properties"]["Environment"] = {
         "Variables": deployed["Environment"]["Variables"]
-        | {"AWS_ENDPOINT_URL": f"http://{HOST}:{facts['port']}"}
+        | {"AWS_ENDPOINT_URL": seen_from_container}
     }
     return template
 
 
 @contextmanager
-def _reachable(facts: dict[str, Any]) -> Iterator[None]:
-    """Forward from Docker's bridge to the stack, which listens on the loopback addresses only.
+def _reachable(port: int) -> Iterator[str]:
+    """The stack's address as containers call it, while this lasts.
 
-    Docker Desktop does so itself; there the bridge's address is not one of this machine.
+    The stack listens on the loopback addresses only, so it is forwarded from Docker's bridge.
+    Docker Desktop does that itself; there the bridge's address is not one of this machine.
     """
     subnet = subprocess.run(
         ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}"],
@@ -107,23 +107,26 @@ def _reachable(facts: dict[str, Any]) -> Iterator[None]:
     ).stdout.strip()
     bridge = str(ipaddress.ip_network(subnet)[1])  # what Docker calls host-gateway
 
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
     class Forward(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            with socket.create_connection(("127.0.0.1", facts["port"])) as stack:
+            with socket.create_connection(("127.0.0.1", port)) as stack:
                 back = threading.Thread(target=_copy, args=(stack, self.request), daemon=True)
                 back.start()
                 _copy(self.request, stack)
                 back.join()
 
     try:
-        server = socketserver.ThreadingTCPServer((bridge, facts["port"]), Forward)
+        server = Server((bridge, port), Forward)
     except OSError:
-        yield
+        yield f"http://{HOST}:{port}"
         return
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield
+        yield f"http://{bridge}:{port}"
     finally:
         server.shutdown()
         server.server_close()
