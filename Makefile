@@ -39,9 +39,9 @@ lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer ve
 	$(LOCK) --group graphql --output-file layers/graphql/requirements.txt
 	$(LOCK) --group runtime --group imaging --group passwords --group graphql --group dev \
 		--output-file tests/requirements.txt
-	$(LOCK) local/ministack.in --group ministack --output-file local/ministack.txt
+	$(LOCK) --group ministack --output-file local/ministack.txt
 	$(LOCK) --group sam --output-file local/sam.txt
-	$(LOCK) local/uv.in --output-file local/uv.txt
+	$(LOCK) --group uv --output-file local/uv.txt
 
 clean: # Remove environments, artefacts and the local stack with its data
 	rm -rf .local .venv .aws-sam
