@@ -48,7 +48,8 @@ def make(upload_id: str) -> Outcome:
     """
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None:
-        return Outcome.GONE
+        # Gone with its record, as a rule: what an attempt that was cut off has written goes too.
+        return _finish(upload_id, {"state": State.FAILED, "reason": "empty"}, 0)
     if original.body is None:
         return _finish(upload_id, {"state": State.FAILED, "reason": "too_large"}, original.size)
     try:
@@ -111,7 +112,7 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
     uploads.claim(upload_id, usable_until=usable_until)
     _write(upload_id, prepared.digest, pictures)
     result = {"state": State.READY, "whole": keeps_whole, **prepared.facts()}
-    if _finish(upload_id, result, len(data)) != Outcome.READY:
+    if _finish(upload_id, result, len(data)) == Outcome.GONE:
         raise NotFound("upload")  # deleted meanwhile
 
 

@@ -1,0 +1,380 @@
+"""Faults between the functions and AWS, and the state that they must not leave behind."""
+
+import copy
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from botocore.retries.quota import RetryQuota
+from moto.backends import get_backend
+from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from tests.unit.conftest import REGION, Service
+
+RENDITIONS = (64, 128, 256, 512)
+_TABLES = {"users": "pk", "uploads": "id", "idempotency": "id"}
+# What two runs of the same operation may differ in.
+_OWN_TO_A_RUN = frozenset({"id", "pk", "revision", "shard", "created_at", "updated_at"})
+
+
+class Fault(Enum):
+    """What may happen to a call of AWS."""
+
+    THROTTLED = "throttled"
+    BROKEN = "answered 500"
+    TIMEOUT_BEFORE = "timed out before the effect"
+    TIMEOUT_AFTER = "timed out after the effect"
+    KILLED_BEFORE = "killed before the effect"
+    KILLED_AFTER = "killed after the effect"
+
+    @property
+    def kills(self) -> bool:
+        """Whether the process ends there."""
+        return self in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A fault of the call number `at`: of its first attempt, or of every attempt from there on."""
+
+    at: int
+    fault: Fault
+    lasts: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.fault.value}{', and all after it' if self.lasts else ''}"
+
+
+class Killed(BaseException):
+    """Ends a function where it stands, as the end of its process does."""
+
+
+class Network:
+    """Carries the functions' calls to AWS in memory, or fails to.
+
+    `calls` are the operations called since it was last told what to do; botocore's repetitions of
+    a call count as that call. `removed` are the upload records whose removal the stream of their
+    table has not told of yet. `routes` are the routes that were ever called.
+    """
+
+    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.service = service
+        self.calls: list[str] = []
+        self.removed: list[str] = []
+        self.routes: set[str] = set()
+        self._failure: Failure | None = None
+        self._numbers: dict[str, int] = {}
+        self._transactions: dict[str, Any] = {}
+        self._dead = False
+        self._inside = False  # a function runs
+        self._interrupting = False  # while another one waits
+        self._interruption: tuple[int, Callable[[], object]] | None = None
+        self._lock = threading.RLock()
+        invoke = service.invoke
+        network = self
+
+        def invoked(name: str, event: dict[str, Any]) -> Any:
+            network.routes.add(event.get("routeKey", name))
+            if network._interrupting:
+                return invoke(name, event)
+            network._inside = True
+            try:
+                return invoke(name, event)
+            finally:
+                network._inside = False
+
+        def carry(stubber: Any, event_name: str, request: AWSPreparedRequest, **_: Any) -> Any:
+            send = partial(stubber.process_request, request)
+            return network._carry(event_name.rpartition(".")[2], request, send)
+
+        monkeypatch.setattr(service, "invoke", invoked)
+        monkeypatch.setattr(BotocoreStubber, "__call__", carry)
+        monkeypatch.setattr(time, "sleep", lambda _: None)  # botocore waits before it repeats
+        # and repeats less once a client has seen many faults, which is not to be about the next.
+        monkeypatch.setattr(RetryQuota, "acquire", lambda *_: True)
+
+    def fail(self, failure: Failure | None) -> None:
+        """From now on, let a call fail, or none."""
+        self.calls = []
+        self._numbers = {}
+        self._dead = False
+        self._failure = failure
+
+    def interrupt(self, at: int, action: Callable[[], object]) -> None:
+        """Do something once, undisturbed, just before the call number `at` of an invocation."""
+        self._interruption = (at, action)
+
+    def _carry(
+        self, operation: str, request: AWSPreparedRequest, send: Callable[[], Any]
+    ) -> AWSResponse:
+        if not self._inside:
+            return _response(request, send())
+        call_id = str(request.headers["amz-sdk-invocation-id"])
+        with self._lock:
+            repeated = call_id in self._numbers
+            number = self._numbers.setdefault(call_id, len(self._numbers))
+            if not repeated:
+                self.calls.append(operation)
+            if self._interruption and self._interruption[0] == number:
+                action = self._interruption[1]
+                self._interruption = None
+                self._inside, self._interrupting = False, True
+                action()
+                self._inside, self._interrupting = True, False
+            fault = self._fault(number, repeated)
+            if self._dead or fault is Fault.KILLED_BEFORE:
+                self._dead = True
+                raise Killed
+            if fault is Fault.TIMEOUT_BEFORE:
+                raise ConnectTimeoutError(endpoint_url=request.url)
+            if fault is Fault.THROTTLED:
+                return _error(request, 503 if _is_s3(request) else 400, "SlowDown")
+            if fault is Fault.BROKEN:
+                return _error(request, 500, "InternalError")
+            answer = self._effect(operation, request, send)
+            if fault is Fault.TIMEOUT_AFTER:
+                raise ReadTimeoutError(endpoint_url=request.url)
+            if fault is Fault.KILLED_AFTER:
+                self._dead = True
+                raise Killed
+        return _response(request, answer)
+
+    def _fault(self, number: int, repeated: bool) -> Fault | None:
+        failure = self._failure
+        if failure is None:
+            return None
+        if failure.lasts:
+            return failure.fault if number >= failure.at else None
+        return failure.fault if number == failure.at and not repeated else None
+
+    def _effect(self, operation: str, request: AWSPreparedRequest, send: Callable[[], Any]) -> Any:
+        """Let AWS do what is asked for.
+
+        A transaction with the token of an earlier one is answered as that was and does nothing
+        (Amazon DynamoDB API reference, TransactWriteItems, ClientRequestToken), which moto does
+        not know.
+        """
+        if operation not in ("DeleteItem", "TransactWriteItems"):
+            return send()
+        token = json.loads(_text(request.body)).get("ClientRequestToken")
+        if token in self._transactions:
+            return self._transactions[token]
+        before = Contents.of().uploads().keys()
+        answer = send()
+        self.removed += sorted(before - Contents.of().uploads().keys())
+        if token and answer[0] == 200:
+            self._transactions[token] = answer
+        return answer
+
+
+def _text(body: Any) -> str | bytes:
+    assert isinstance(body, str | bytes)
+    return body
+
+
+def _is_s3(request: AWSPreparedRequest) -> bool:
+    return "X-Amz-Target" not in request.headers
+
+
+def _response(request: AWSPreparedRequest, answer: Any) -> AWSResponse:
+    status, headers, body = answer
+    return AWSResponse(request.url, status, headers, MockRawResponse(body))
+
+
+def _error(request: AWSPreparedRequest, status: int, code: str) -> AWSResponse:
+    if _is_s3(request):
+        body = f"<Error><Code>{code}</Code><Message>from a test</Message></Error>"
+    else:
+        code = {"SlowDown": "ThrottlingException", "InternalError": "InternalServerError"}[code]
+        body = json.dumps({"__type": f"com.amazonaws#{code}", "message": "from a test"})
+    return _response(request, (status, {}, body))
+
+
+@dataclass
+class Contents:
+    """All that the tables and the bucket hold.
+
+    They are read and restored in moto's memory, since through its API that takes most of the time
+    of a test that does it a thousand times.
+    """
+
+    tables: dict[str, dict[str, dict[str, Any]]]
+    objects: dict[str, str]
+    _items: dict[str, Any] = field(default_factory=dict)
+    _bodies: dict[str, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *, restorable: bool = False) -> "Contents":
+        """What they hold now."""
+        tables, keys = _tables(), _bucket().keys
+        contents = cls(
+            {
+                name: {
+                    item.hash_key.value: item.to_json()["Attributes"]
+                    for item in tables[name].all_items()
+                }
+                for name in _TABLES
+            },
+            {key: keys[key].etag for key in list(keys)},
+        )
+        if restorable:
+            contents._items = {name: copy.deepcopy(tables[name].items) for name in _TABLES}
+            contents._bodies = {key: keys[key].value for key in list(keys)}
+        return contents
+
+    def restore(self, service: Service) -> None:
+        """Make the tables and the bucket hold this again."""
+        for name, items in self._items.items():
+            _tables()[name].items = copy.deepcopy(items)
+        now = Contents.of().objects
+        for key, tag in self.objects.items():
+            if now.get(key) != tag:
+                service.s3.put_object(Bucket="pictures", Key=key, Body=self._bodies[key])
+        for key in now.keys() - self.objects.keys():
+            service.s3.delete_object(Bucket="pictures", Key=key)
+
+    def plain(self, name: str) -> dict[str, dict[str, Any]]:
+        """The items of a table as plain values, by key."""
+        deserialize = TypeDeserializer().deserialize
+        return {
+            key: {name: deserialize(value) for name, value in item.items()}
+            for key, item in self.tables[name].items()
+        }
+
+    def users(self) -> dict[str, dict[str, Any]]:
+        """The users by id."""
+        items = self.plain("users").items()
+        return {item["id"]: item for key, item in items if key.startswith("user#")}
+
+    def uploads(self) -> dict[str, dict[str, Any]]:
+        """The upload records by id, without the marks of used addresses."""
+        items = self.plain("uploads").items()
+        return {key: item for key, item in items if not key.startswith("used/")}
+
+    def comparable(self) -> dict[str, Any]:
+        """The contents without what no two runs have in common: ids, revisions and times."""
+        users, uploads = self.users(), self.uploads()
+        claims: dict[str, list[str]] = {}
+        for key, item in self.plain("users").items():
+            if "user_id" in item:
+                claims.setdefault(item["user_id"], []).append(key)
+        names = {user_id: " ".join(sorted(claims.get(user_id, []))) for user_id in users}
+        records = {
+            upload_id: {
+                **_comparable(item),
+                "user_id": names.get(item.get("user_id", ""), "nobody"),
+                "expires_at": "expires_at" in item,
+                "objects": {
+                    key.replace(upload_id, "ID"): tag
+                    for key, tag in self.objects.items()
+                    if _upload_of(key) == upload_id
+                },
+            }
+            for upload_id, item in uploads.items()
+        }
+        for user in users.values():
+            if "picture" in user:
+                user["picture"] = records.get(user["picture"]["upload_id"], "missing")
+            if "password" in user:
+                user["password"] = user["password"]["hasher"]
+        return {
+            "users": _sorted(
+                {**_comparable(user), "claims": names[user["id"]]} for user in users.values()
+            ),
+            "claims": sorted(key for keys in claims.values() for key in keys),
+            "uploads": _sorted(records.values()),
+            "marks": len(self.tables["uploads"]) - len(uploads),
+            "others": sorted(key for key in self.objects if _upload_of(key) not in uploads),
+            "answers": sorted(item["status"]["S"] for item in self.tables["idempotency"].values()),
+        }
+
+    def violations(self, excused: Iterable[str] = ()) -> list[str]:
+        """What must never be so; `excused` are uploads of which an event is still to come."""
+        return [*self._wrong_users(), *self._wrong_uploads(frozenset(excused))]
+
+    def _wrong_users(self) -> Iterator[str]:
+        users, uploads = self.users(), self.uploads()
+        claimed: Counter[tuple[str, str]] = Counter()
+        counted: Counter[str] = Counter()
+        for key, item in self.plain("users").items():
+            if key.startswith("count#"):
+                counted[key] = int(item["users"])
+            elif "user_id" in item:
+                claimed[item["user_id"], key] += 1
+        values: Counter[tuple[str, str]] = Counter()
+        for user_id, user in users.items():
+            counted[f"count#{user['shard']}"] -= 1
+            for name in ("email", "phone"):
+                for each in user.get(f"{name}s", ()):
+                    values[user_id, f"{name}#{each['value'].lower()}"] += 1
+            if "username" in user:
+                values[user_id, f"username#{user['username'].lower()}"] += 1
+            if "external_id" in user:
+                values[user_id, f"external_id#{user['external_id']}"] += 1
+            if "picture" in user:
+                record = uploads.get(user["picture"]["upload_id"])
+                if record is None:
+                    yield f"the picture of {user_id} is no upload"
+                elif (
+                    record["state"] != "ready"
+                    or record["digest"] != user["picture"]["digest"]
+                    or record["user_id"] != user_id
+                    or "expires_at" in record
+                ):
+                    yield f"the picture of {user_id} is {record}"
+        if values != claimed:
+            yield f"unique values {values - claimed} are not kept, {claimed - values} are nobody's"
+        if any(counted.values()):
+            yield f"the counters are wrong by {dict(counted)}"
+
+    def _wrong_uploads(self, excused: frozenset[str]) -> Iterator[str]:
+        users, uploads = self.users(), self.uploads()
+        pictures = {user["picture"]["upload_id"] for user in users.values() if "picture" in user}
+        for upload_id, record in uploads.items():
+            if "user_id" in record and record["user_id"] not in users:
+                yield f"the user of upload {upload_id} is gone"
+            if "expires_at" not in record and upload_id not in pictures:
+                yield f"upload {upload_id} stays and is nobody's picture"
+            if record["state"] == "ready":
+                keys = {
+                    f"renditions/{upload_id}/{record['digest']}/{size}.webp" for size in RENDITIONS
+                }
+                if missing := keys - self.objects.keys():
+                    yield f"upload {upload_id} lacks {missing}"
+        for key in self.objects:
+            if _upload_of(key) not in uploads.keys() | excused:
+                yield f"object {key} belongs to nothing"
+
+
+def _tables() -> Any:
+    return get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables
+
+
+def _bucket() -> Any:
+    return get_backend("s3")[DEFAULT_ACCOUNT_ID]["aws"].buckets["pictures"]
+
+
+def _upload_of(object_key: str) -> str:
+    return object_key.split("/")[1]
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _comparable(each) for name, each in value.items() if name not in _OWN_TO_A_RUN
+        }
+    return [_comparable(each) for each in value] if isinstance(value, list) else value
+
+
+def _sorted(values: Iterable[Any]) -> list[Any]:
+    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True, default=str))
