@@ -272,6 +272,11 @@ def _delete_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
 
 
 def _json_object(value: object) -> Mapping[str, Any]:
+    """The value itself, where JSON can say it: it is stored and sent as that."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        value = None
     if not isinstance(value, Mapping):
         raise GraphQLError("Expected a JSON object.")
     return value
@@ -282,7 +287,7 @@ def _json_object_literal(node: ValueNode) -> Mapping[str, Any]:
     if isinstance(node, StringValueNode):
         try:
             return _json_object(json.loads(node.value))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise GraphQLError("Expected a JSON object.", node) from None
     return _json_object(value_from_ast_untyped(node))
 
