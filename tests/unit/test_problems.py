@@ -455,14 +455,24 @@ def test_whatever_keeps_aws_from_answering_the_caller_may_come_back(
 
 @pytest.mark.parametrize(
     "fault",
-    [aws_error("AccessDeniedException"), aws_error("ValidationException"), RuntimeError("inside")],
-    ids=["a missing permission", "a wrong request", "an exception"],
+    [
+        aws_error("AccessDeniedException"),
+        aws_error("ValidationException"),
+        aws_error(
+            "TransactionCanceledException", CancellationReasons=[{"Code": "ValidationError"}]
+        ),
+        RuntimeError("inside"),
+    ],
+    ids=["a missing permission", "a wrong request", "a wrong part of a request", "an exception"],
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ME), ("PATCH", ME), ("POST", UPLOADS), ("DELETE", UPLOAD)]
 )
 def test_a_fault_of_the_services_own_is_told_without_its_cause(
-    service: Service, fault: AwsAnswer | Exception
+    service: Service, method: str, path: str, fault: AwsAnswer | Exception
 ) -> None:
     service.let_aws_answer("dynamodb", fault)
-    answer = service.as_user(SOMEBODY, "GET", ME)
+    answer = ask(service, SOMEBODY, method, path, VALID_BODIES.get(path))
     assert is_problem(answer, 500, "internal_error")
     for cause in ("inside", "from a test", "Exception"):
         assert cause not in json.dumps(answer.json)

