@@ -131,7 +131,8 @@ class Stack:
 
     def _start(self, serve_api: Callable[[str, list[str]], None]) -> None:
         self._wait_until_up()
-        session = boto3.Session(*self._credentials, region_name=REGION)
+        key_id, key = self._credentials
+        session = boto3.Session(key_id, key, region_name=REGION)
         self._build_and_deploy(session)
         outputs = self._outputs(session)
         http_api = session.client("apigatewayv2")

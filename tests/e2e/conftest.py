@@ -149,7 +149,7 @@ class Client:
 
     def aws(self, service: str) -> Any:
         """An AWS client with the rights of the account's administrator."""
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]
             service,
             endpoint_url=self.stack["awsEndpointUrl"],
             region_name=self.stack["region"],

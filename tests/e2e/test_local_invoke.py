@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.e2e.conftest import ROOT
 
 _IMAGES = "public.ecr.aws/lambda/python"

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
-
 from tests.e2e.conftest import PHOTOS, Client, eventually
 
 PORTRAIT = (PHOTOS / "astronaut.jpg").read_bytes()
