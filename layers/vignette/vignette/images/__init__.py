@@ -26,7 +26,9 @@ assert WebPImagePlugin.SUPPORTED  # noqa: S101
 
 # Where a photo is much too large, averaging whole blocks of pixels comes first, which is many
 # times cheaper than a filter, and leaves at least this many times the pixels to the filter.
+# Averaging softens, so that a sharper filter follows it.
 _FILTER_GAP = 1.5
+_FILTER, _FILTER_AFTER_AVERAGING = Image.Resampling.BICUBIC, Image.Resampling.LANCZOS
 
 # EXIF 2.32, tag 0x0112: how to turn what is stored into what was seen.
 _UPRIGHT = {
@@ -161,20 +163,47 @@ def _cut(
     gap = min((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
     factor = int(gap / _FILTER_GAP) or 1
     outer = (int(box[0]), int(box[1]), -int(-box[2] // 1), -int(-box[3] // 1))
-    image = raster.reduced(outer, factor).resize(
+    averaged = raster.reduced(outer, factor)
+    image = _resize(
+        averaged,
         size,
-        Image.Resampling.LANCZOS,
-        box=(
+        (
             (box[0] - outer[0]) / factor,
             (box[1] - outer[1]) / factor,
             (box[2] - outer[0]) / factor,
             (box[3] - outer[1]) / factor,
         ),
+        _FILTER if factor == 1 else _FILTER_AFTER_AVERAGING,
     )
     image = _srgb(image, source.icc_profile)
     if source.orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[source.orientation])
     return image
+
+
+def _resize(
+    image: Image.Image,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    resample: Image.Resampling,
+) -> Image.Image:
+    """A box of an image, scaled to `size` pixels: its upper and lower half at the same time."""
+    left, top, right, bottom = box
+    width, height = size
+    upper = height // 2
+    middle = top + (bottom - top) * upper / height
+
+    def part(rows: int, first: float, last: float) -> Image.Image:
+        return image.resize((width, rows), resample, box=(left, first, right, last))
+
+    if not upper:
+        return part(height, top, bottom)
+    whole = Image.new(image.mode, size)
+    with ThreadPoolExecutor(1) as other:
+        below = other.submit(part, height - upper, middle, bottom)
+        whole.paste(part(upper, top, middle), (0, 0))
+        whole.paste(below.result(), (0, upper))
+    return whole
 
 
 def _srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:

@@ -1,0 +1,237 @@
+"""One photo to its four pictures, in memory: this service against sharp and pyvips.
+
+    python -m tests.bench.thumbnails
+
+prints a table, one line per photo and contender, and the ratios to the better of the two others.
+Each contender runs in processes of its own, in turns, so that whatever else the machine does
+meets them alike; of all its runs the quickest counts, which other work can only lengthen.
+sharp needs node and npm, and is left out where there are none.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops, ImageMath
+from tests.photos import encoded, photo
+
+ROOT = Path(__file__).parent.parent.parent
+SIZES = (512, 256, 128, 64)
+QUALITY = 80
+ROUNDS = 4
+RUNS = 6
+
+
+def detailed(width: int, height: int) -> Image.Image:
+    """A picture of this many pixels with the noise of a camera: six photographs side by side."""
+    names = ("china.jpg", "astronaut.jpg", "flower.jpg", "chelsea.png", "coffee.png", "china.jpg")
+    across, down = -(-width // 3), -(-height // 2)
+    whole = Image.new("RGB", (width, height))
+    for place, name in enumerate(names):
+        whole.paste(photo(name, (across, down)), (place % 3 * across, place // 3 * down))
+    grain = Image.frombytes("RGB", whole.size, random.Random(1).randbytes(width * height * 3))
+    grain = grain.point([value * 13 >> 8 for value in range(256)] * 3)
+    return ImageChops.subtract(
+        ImageChops.add(whole, grain), Image.new("RGB", whole.size, (6, 6, 6))
+    )
+
+
+PHOTOS: dict[str, Callable[[], bytes]] = {
+    "12 MP JPEG": lambda: encoded(detailed(4000, 3000), "JPEG", quality=90),
+    "6 MP PNG": lambda: encoded(detailed(3000, 2000), "PNG"),
+    "6 MP WebP": lambda: encoded(detailed(3000, 2000), "WEBP", quality=85),
+    "3 MP AVIF": lambda: encoded(detailed(2048, 1536), "AVIF", quality=70),
+    "1 MP JPEG": lambda: encoded(detailed(1200, 900), "JPEG", quality=90),
+}
+
+
+def measure() -> list[dict[str, Any]]:
+    """A row for every photo: what each contender took, and the ratios of the first to the others.
+
+    `cpu`, `wall`, `memory` and `bytes` are this service's divided by the least of the others';
+    `ssim` is this service's less the greatest of the others'.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        contenders = _contenders()
+        return [
+            _measure_photo(name, make(), contenders, directory) for name, make in PHOTOS.items()
+        ]
+
+
+def _contenders() -> dict[str, list[str]]:
+    this = [sys.executable, "-m", "tests.bench.thumbnails", "--contender"]
+    commands = {"vignette": [*this, "vignette"], "pyvips": [*this, "pyvips"]}
+    if shutil.which("npm"):
+        installed = ROOT / ".local" / "bench"
+        installed.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "thumbnails.mjs"):
+            shutil.copy(Path(__file__).parent / name, installed)
+        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
+        subprocess.run(install, cwd=installed, check=True)
+        commands["sharp"] = ["node", str(installed / "thumbnails.mjs")]
+    return commands
+
+
+def _measure_photo(
+    name: str, data: bytes, contenders: dict[str, list[str]], directory: Path
+) -> dict[str, Any]:
+    file = directory / "photo"
+    file.write_bytes(data)
+    path = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "vignette")))
+    results: dict[str, dict[str, float]] = {}
+    for _ in range(ROUNDS):
+        for contender, command in contenders.items():
+            output = directory / contender
+            output.mkdir(exist_ok=True)
+            done = subprocess.run(
+                [*command, str(file), str(output), str(RUNS)],
+                env={**os.environ, "PYTHONPATH": path},
+                capture_output=True,
+                check=True,
+            )
+            run = json.loads(done.stdout)
+            run = {**run, "cpu_ms": min(run["cpu_ms"]), "wall_ms": min(run["wall_ms"])}
+            before = results.setdefault(contender, run)
+            results[contender] = {key: min(before[key], value) for key, value in run.items()}
+
+    original = Image.open(file).convert("RGB")
+    edge = min(original.size)
+    left, top = (original.width - edge) / 2, (original.height - edge) / 2
+    box = (left, top, left + edge, top + edge)
+    for contender, result in results.items():
+        bodies = [directory / contender / f"{size}.webp" for size in SIZES]
+        result["bytes"] = sum(body.stat().st_size for body in bodies)
+        result["ssim"] = sum(
+            ssim(
+                original.resize((size, size), Image.Resampling.LANCZOS, box=box),
+                Image.open(body).convert("RGB"),
+            )
+            for size, body in zip(SIZES, bodies, strict=True)
+        ) / len(SIZES)
+
+    ours, *others = (results[contender] for contender in contenders)
+    ratios = {
+        short: ours[key] / min(other[key] for other in others)
+        for short, key in {
+            "cpu": "cpu_ms",
+            "wall": "wall_ms",
+            "memory": "peak_mib",
+            "bytes": "bytes",
+        }.items()
+    }
+    difference = ours["ssim"] - max(other["ssim"] for other in others)
+    return {"photo": name, "contenders": results, **ratios, "ssim": difference}
+
+
+def ssim(one: Image.Image, other: Image.Image) -> float:
+    """Structural similarity (Wang et al., 2004) of two RGB images, over blocks of 8 x 8 pixels."""
+    scores = []
+    for a, b in zip(one.split(), other.split(), strict=True):
+        x, y = a.convert("F"), b.convert("F")
+
+        def mean(image: Image.Image) -> Image.Image:
+            return image.reduce(8)
+
+        def product(p: Image.Image, q: Image.Image) -> Image.Image:
+            made = ImageMath.lambda_eval(lambda args: args["p"] * args["q"], p=p, q=q)
+            assert isinstance(made, Image.Image)
+            return made
+
+        score = ImageMath.lambda_eval(
+            lambda m: (
+                (2 * m["x"] * m["y"] + 6.5025)
+                * (2 * (m["xy"] - m["x"] * m["y"]) + 58.5225)
+                / (m["x"] * m["x"] + m["y"] * m["y"] + 6.5025)
+                / (m["xx"] - m["x"] * m["x"] + m["yy"] - m["y"] * m["y"] + 58.5225)
+            ),
+            x=mean(x),
+            y=mean(y),
+            xx=mean(product(x, x)),
+            yy=mean(product(y, y)),
+            xy=mean(product(x, y)),
+        )
+        assert isinstance(score, Image.Image)
+        scores.append(score.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
+    return sum(scores) / len(scores)  # type: ignore[arg-type]
+
+
+def _vignette(data: bytes) -> dict[int, bytes]:
+    from vignette.images import open_photo
+
+    return {each.size: each.body for each in open_photo(data).renditions(SIZES, QUALITY)}
+
+
+def _pyvips(data: bytes) -> dict[int, bytes]:
+    pyvips = importlib.import_module("pyvips")  # without types
+
+    # Decoded once, which is much faster than four thumbnails from the file.
+    largest = pyvips.Image.thumbnail_buffer(data, 512, height=512, crop="centre").copy_memory()
+    pictures = {size: largest.thumbnail_image(size, height=size) for size in SIZES}
+    return {
+        size: picture.webpsave_buffer(Q=QUALITY, keep="none") for size, picture in pictures.items()
+    }
+
+
+def _run(contender: str, file: Path, output: Path, times: int) -> None:
+    """Be a contender: write the pictures, and print what making them again and again took."""
+    renditions = {"vignette": _vignette, "pyvips": _pyvips}[contender]
+    data = file.read_bytes()
+    for size, body in renditions(data).items():
+        (output / f"{size}.webp").write_bytes(body)
+    cpu, wall = [], []
+    for _ in range(times):
+        before, started = _cpu_seconds(), time.perf_counter()
+        renditions(data)
+        wall.append(1000 * (time.perf_counter() - started))
+        cpu.append(1000 * (_cpu_seconds() - before))
+    (own,) = (
+        int(line.split()[1])
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
+    peak = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
+    print(json.dumps({"cpu_ms": cpu, "wall_ms": wall, "peak_mib": peak}))
+
+
+def _cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contender", choices=["vignette", "pyvips"], help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.contender:
+        file, output, times = options.arguments
+        _run(options.contender, Path(file), Path(output), int(times))
+        return
+    print(f"{'':24}{'CPU ms':>8}{'wall ms':>9}{'MiB':>7}{'SSIM':>8}{'bytes':>8}")
+    for row in measure():
+        for contender, result in row["contenders"].items():
+            print(
+                f"{row['photo']:12}{contender:12}{result['cpu_ms']:8.0f}{result['wall_ms']:9.0f}"
+                f"{result['peak_mib']:7.0f}{result['ssim']:8.4f}{result['bytes']:8.0f}"
+            )
+        print(
+            f"{'':12}{'ratio':12}{row['cpu']:8.2f}{row['wall']:9.2f}{row['memory']:7.2f}"
+            f"{row['ssim']:+8.4f}{row['bytes']:8.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
