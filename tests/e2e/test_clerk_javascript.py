@@ -1,0 +1,55 @@
+"""Clerk's SDK for JavaScript, with only its URL changed, against the deployed service."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.conftest import PHOTOS
+
+SDK = Path(__file__).parent / "clerk"
+
+
+@pytest.mark.skipif(
+    shutil.which("npm") is None, reason="Node.js with npm is needed to run Clerk's JavaScript SDK"
+)
+def test_every_call_of_the_javascript_sdk_works(stack: dict[str, Any]) -> None:
+    """The calls and what they have to answer are in clerk/sdk.test.mjs."""
+    _install()
+    environment = {
+        **os.environ,
+        "API_URL": stack["baseUrl"],
+        "SECRET_KEY": stack["secretKey"],
+        "PHOTOS": str(PHOTOS),
+    }
+    done = subprocess.run(
+        ["node", "--test", "--test-reporter=spec"],
+        cwd=SDK,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.search(r"pass (\d+)", done.stdout)
+    assert passed, done.stdout
+    assert int(passed[1]) == (SDK / "sdk.test.mjs").read_text().count("\ntest(")
+
+
+def _install() -> None:
+    """Have what package-lock.json pins, installed once for every version of it."""
+    lock = (SDK / "package-lock.json").read_bytes()
+    installed = SDK / "node_modules" / "installed-lock.json"
+    if installed.exists() and installed.read_bytes() == lock:
+        return
+    subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=SDK,
+        check=True,
+        timeout=300,
+    )
+    installed.write_bytes(lock)
