@@ -229,16 +229,22 @@ def test_an_upload_deleted_meanwhile_does_not_become_a_picture(service: Service)
     assert serves_its_picture(service, user_id)
 
 
-def test_an_upload_that_expires_meanwhile_does_not_become_a_picture(
-    service: Service, user_id: str
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"expires_at": 1}, 404, "upload_not_found"),
+        ({"user_id": str(uuid.uuid4())}, 404, "upload_not_found"),
+        ({"state": "failed"}, 409, "upload_not_ready"),
+    ],
+    ids=["expires", "changes hands", "fails"],
+)
+def test_an_upload_that_changes_meanwhile_is_looked_at_again(
+    service: Service, user_id: str, change: dict[str, Any], status: int, code: str
 ) -> None:
     upload_id = service.ready_upload(user_id)
-    service.meanwhile(
-        "TransactWriteItems",
-        lambda: service.alter_upload(upload_id, expires_at=int(time.time()) - 1),
-    )
+    service.meanwhile("TransactWriteItems", lambda: service.alter_upload(upload_id, **change))
     answer = service.set_picture(user_id, upload_id)
-    assert (answer.status, answer.code) == (404, "upload_not_found")
+    assert (answer.status, answer.code) == (status, code)
     assert service.read_user(user_id)["hasCustomProfilePicture"] is False
 
 
