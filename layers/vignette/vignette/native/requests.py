@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -18,6 +25,11 @@ _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
+
+
+def _whole(value: object) -> object:
+    """To JSON Schema a number without a fraction is an integer, however it is written."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Body(BaseModel):
@@ -72,7 +84,7 @@ class NewUpload(_Body):
             pattern=r"^(image/[A-Za-z0-9][A-Za-z0-9.+-]{0,63}|application/octet-stream)$"
         ),
     ]
-    content_length: Annotated[int, Field(ge=1)]
+    content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)]
     scope: Scope = Scope.USER
     user_id: Uuid | None = None
 
