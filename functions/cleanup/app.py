@@ -22,6 +22,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noq
     """Answer `REMOVE` records of the stream of the uploads table."""
     logger.append_keys(function_request_id=context.aws_request_id)
     answer = process_partial_response(dict(event), _delete_objects, _processor, context)
+    count("RecordsFailed", len(answer["batchItemFailures"]))
     metrics.flush_metrics()
     return answer
 

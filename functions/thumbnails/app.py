@@ -16,6 +16,7 @@ def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
         upload_id = upload_of_original(unquote_plus(record["s3"]["object"]["key"]))
         if upload_id is None:
             logger.warning("an object that belongs to no upload")
+            count("UnknownObjects")
             continue
         outcome = renditions.make(upload_id)
         logger.info("photo processed", upload_id=upload_id, outcome=outcome)
