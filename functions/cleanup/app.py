@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 
 from vignette import renditions
 from vignette.ids import is_id
-from vignette.telemetry import count, logger, metrics
+from vignette.telemetry import count, finish, logger
 
 # A record that fails is delivered again, the ones before it are not.
 _processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
@@ -23,7 +23,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noq
     logger.append_keys(function_request_id=context.aws_request_id)
     answer = process_partial_response(dict(event), _delete_objects, _processor, context)
     count("RecordsFailed", len(answer["batchItemFailures"]))
-    metrics.flush_metrics()
+    finish()
     return answer
 
 

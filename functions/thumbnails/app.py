@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 from vignette import renditions
 from vignette.ids import upload_of_original
-from vignette.telemetry import count, logger, metrics
+from vignette.telemetry import count, finish, logger
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
@@ -21,4 +21,4 @@ def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
         outcome = renditions.make(upload_id)
         logger.info("photo processed", upload_id=upload_id, outcome=outcome)
         count(f"Uploads{outcome.capitalize()}")
-    metrics.flush_metrics()
+    finish()

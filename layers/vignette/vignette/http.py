@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from vignette.access import Caller, authenticate
 from vignette.errors import Malformed, TooLarge, VignetteError
-from vignette.telemetry import count, logger, metrics
+from vignette.telemetry import count, finish, logger
 
 
 class Request:
@@ -147,5 +147,5 @@ class Api:
         count("Requests")
         if response.status >= 500:
             count("ServerErrors")
-        metrics.flush_metrics()
+        finish()
         return response.to_event(request.id)

@@ -3,10 +3,18 @@
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
+from vignette.startup import settle
+
 logger = Logger()
-metrics = Metrics()
+_metrics = Metrics()
 
 
 def count(name: str, value: int = 1) -> None:
     """Add to a counter that is written with the log line of the invocation."""
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    _metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def finish() -> None:
+    """End an invocation: write its counters."""
+    _metrics.flush_metrics()
+    settle()
