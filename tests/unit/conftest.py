@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -405,9 +406,9 @@ def _create_table(name: str, properties: dict[str, Any]) -> None:
     )
 
 
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """A freshly deployed service."""
+@contextmanager
+def deployed_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A freshly deployed service; its environment variables are those of this process."""
     with mock_aws():
         for name, value in ENVIRONMENT.items():
             monkeypatch.setenv(name, value)
@@ -426,6 +427,13 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         monkeypatch.setenv("SECRET_KEY_ARN", arn)
         yield deployed
         _deployed.remove(deployed)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A freshly deployed service."""
+    with deployed_service(monkeypatch) as deployed:
+        yield deployed
 
 
 @pytest.fixture
