@@ -86,6 +86,7 @@ def configure(
 
 def mend(state: Path) -> None:
     """Close the gaps to AWS that need no knowledge of the deployed stack."""
+    del os.environ["LOG_LEVEL"]  # MiniStack has read it; functions log as they do on AWS
     _log_to_files(state / "logs")
     _unpack_layers_once(state / "tmp/layers")
     _bound_concurrency()

@@ -39,8 +39,8 @@ def _too_large() -> ClerkError:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "image_too_large",
         "Image too large",
-        f"A request can bring an image of at most {settings.MAX_FORM_PHOTO_BYTES // _MIB} MiB. Up to "
-        f"{settings.MAX_UPLOAD_BYTES // _MIB} MiB can be sent with a presigned form: "
+        f"A request can bring an image of at most {settings.MAX_FORM_PHOTO_BYTES // _MIB} MiB. "
+        f"Up to {settings.MAX_UPLOAD_BYTES // _MIB} MiB can be sent with a presigned form: "
         "POST /api/v1/uploads, send the image to the `url` it answers, then update the user "
         "with the `uploadId` as `profile_image_id`.",
         parameter="file",
