@@ -92,6 +92,7 @@ def mend(state: Path) -> None:
     _bound_concurrency()
     _keep_streams()
     _keep_events(state / "events")
+    _hide_what_is_missing()
 
 
 def expand_templates_with(parameters: dict[str, str]) -> None:
@@ -246,6 +247,27 @@ def _keep_streams() -> None:
 
     dynamodb.get_state = tables_and_streams
     lambda_svc._restore_esm_positions = restore_positions
+
+
+def _hide_what_is_missing() -> None:
+    """Deny the reading of an object that is not there to who may not list the bucket.
+
+    MiniStack says that it is not there, which S3 tells only those who could find out by listing.
+    """
+    from ministack.core import iam_actions
+    from ministack.services import s3
+
+    additional_checks = iam_actions.s3_additional_checks
+
+    def checks_and_listing(method: str, path: str, *rest: Any) -> Any:
+        checks = additional_checks(method, path, *rest)
+        _, name, key = [*path.split("/", 2), "", ""][:3]
+        bucket = s3._ensure_bucket(name) if method in ("GET", "HEAD") and key else None
+        if bucket is not None and key not in bucket["objects"]:
+            checks = [*checks, ("s3:ListBucket", f"arn:aws:s3:::{name}")]
+        return checks
+
+    iam_actions.s3_additional_checks = checks_and_listing
 
 
 def _keep_events(directory: Path) -> None:
