@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Literal
 
-from PIL import Image
+from PIL import Image, ImageChops
+from PIL.ImageFile import ImageFile
 
 from vignette import settings
 from vignette.images.unreadable import UnreadableImage
@@ -41,8 +42,6 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 
 _ORIENTATION_TAG = 0x0112
-
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def open_source(data: bytes) -> Source:
     """
     if data.startswith(b"\xff\xd8\xff"):
         return _open_jpeg(data)
-    if data.startswith(_PNG):
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return _open_png(data)
     if data.startswith((b"GIF87a", b"GIF89a")):
         return _open_gif(data)
@@ -134,25 +133,12 @@ def _jpeg_scans(data: bytes) -> int:
     return scans
 
 
-def _open_png(data: bytes, image_format: Format = "PNG") -> Source:
-    from vignette.images import png
+def _open_png(data: bytes) -> Source:
+    from PIL.PngImagePlugin import PngImageFile
 
-    name, width, height = struct.unpack_from(">4sII", data, 12)
-    if name != b"IHDR":
-        raise ValueError("no header")
-    if width * height > settings.MAX_PIXELS:  # too many for libvips to read the header
-        raise UnreadableImage("too_many_pixels")
-    header = png.read_header(data)
-
-    def reduced(box: Box, factor: int) -> Image.Image:
-        mode, pixels = png.decode(data, box)
-        width, height = box[2] - box[0], box[3] - box[1]
-        raster = _raw_raster(mode, (width, height), pixels, width * len(mode))
-        return raster.reduced((0, 0, width, height), factor)
-
-    raster = Raster(header.size, reduced)
-    orientation = _orientation(header.exif)
-    return Source(image_format, header.size, lambda _: raster, header.icc_profile, orientation)
+    image = PngImageFile(_File(data))
+    _scale_key_colour(image)
+    return _source("PNG", image)
 
 
 def _open_gif(data: bytes) -> Source:
@@ -166,10 +152,10 @@ def _open_ico(data: bytes) -> Source:
 
     icon = IcoFile(_File(data))
     best = max(range(len(icon.entry)), key=lambda i: (icon.entry[i].square, icon.entry[i].bpp))
-    body = data[icon.entry[best].offset :]
-    if body.startswith(_PNG):
-        return _open_png(body, "ICO")
-    return _source("ICO", icon.frame(best))
+    image = icon.frame(best)
+    if isinstance(image, ImageFile):
+        _scale_key_colour(image)
+    return _source("ICO", image)
 
 
 def _open_webp(data: bytes) -> Source:
@@ -297,16 +283,16 @@ def _raster(image: Image.Image) -> Raster:
     return _banded_raster(image.size, image.crop)
 
 
-def _raw_raster(
-    mode: str, size: tuple[int, int], pixels: bytes | memoryview, stride: int
-) -> Raster:
-    """A raster of rows of pixels, `stride` bytes each, and a byte for each letter of the mode."""
+def _raw_raster(mode: str, size: tuple[int, int], pixels: bytes, stride: int) -> Raster:
+    """A raster of rows of pixels, `stride` bytes each."""
     view = memoryview(pixels)
 
     def crop(box: Box) -> Image.Image:
         left, top, right, bottom = box
-        begin = view[top * stride + left * len(mode) :]
-        return Image.frombytes(mode, (right - left, bottom - top), begin, "raw", mode, stride)
+        rows = Image.frombytes(
+            mode, (size[0], bottom - top), view[top * stride : bottom * stride], "raw", mode, stride
+        )
+        return rows.crop((left, 0, right, bottom - top))
 
     return _banded_raster(size, crop)
 
@@ -333,6 +319,8 @@ def _banded_raster(size: tuple[int, int], crop: Callable[[Box], Image.Image]) ->
 
 def _continuous(image: Image.Image) -> Image.Image:
     """The image in a mode whose pixels can be averaged: L, RGB, CMYK or premultiplied RGBa."""
+    if image.mode == "I;16":
+        image = _grey_from_16_bits(image)
     if image.mode == "RGBa" or (image.mode in ("L", "RGB", "CMYK") and not _has_key_colour(image)):
         return image
     if image.has_transparency_data:
@@ -342,6 +330,30 @@ def _continuous(image: Image.Image) -> Image.Image:
 
 def _has_key_colour(image: Image.Image) -> bool:
     return "transparency" in image.info
+
+
+def _grey_from_16_bits(image: Image.Image) -> Image.Image:
+    """L or LA from I;16, which Pillow would clip rather than divide."""
+    # Read as pairs of a low and a high byte.
+    low, high = Image.frombytes("LA", image.size, image.tobytes()).split()
+    clear = image.info.get("transparency")
+    if clear is None:
+        return high
+    is_clear = ImageChops.multiply(
+        low.point([255 * (value == clear & 0xFF) for value in range(256)]),
+        high.point([255 * (value == clear >> 8) for value in range(256)]),
+    )
+    return Image.merge("LA", (high, ImageChops.invert(is_clear)))
+
+
+def _scale_key_colour(image: ImageFile) -> None:
+    """Bring a PNG's transparent colour to the depth that Pillow brings its pixels to."""
+    clear = image.info.get("transparency")
+    depth = image.tile[0].args if image.tile else None
+    if isinstance(clear, int) and depth in ("L;2", "L;4"):
+        image.info["transparency"] = clear * {"L;2": 85, "L;4": 17}[depth]
+    elif isinstance(clear, tuple) and depth == "RGB;16B":
+        image.info["transparency"] = tuple(sample >> 8 for sample in clear)
 
 
 def _orientation(exif: object) -> int:
