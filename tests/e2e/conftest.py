@@ -21,6 +21,11 @@ PHOTOS = ROOT / "tests" / "photos"
 _START_SECONDS = 600  # the first start builds everything
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The logs are searched last, when all other tests have left theirs."""
+    items.sort(key=lambda item: item.path == Path(__file__).with_name("test_logs.py"))
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What .local/stack.json says of a stack of this test run's own.

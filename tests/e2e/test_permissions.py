@@ -307,19 +307,20 @@ class Role:
         ]
 
     @contextmanager
-    def without(self, taken: Permission) -> Iterator[None]:
-        """Take a permission away for a while."""
+    def without(self, *taken: Permission) -> Iterator[None]:
+        """Take permissions of one policy away for a while."""
+        (policy,) = {each.policy for each in taken}
         statements = [
             {"Effect": "Allow", "Action": each.action, "Resource": each.resource}
             for each in self.permissions
-            if each.policy == taken.policy and each != taken
+            if each.policy == policy and each not in taken
         ]
-        original = self._policies[taken.policy]["PolicyDocument"]
-        self._put(taken.policy, {**original, "Statement": statements})
+        original = self._policies[policy]["PolicyDocument"]
+        self._put(policy, {**original, "Statement": statements})
         try:
             yield
         finally:
-            self._put(taken.policy, original)
+            self._put(policy, original)
 
     def _put(self, policy: str, document: Any) -> None:
         self._iam.put_role_policy(

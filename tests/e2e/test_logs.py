@@ -1,0 +1,287 @@
+"""Nothing in the functions' logs is secret or personal, whatever all end-to-end tests have done.
+
+This file runs last. What it sends itself has words that are nowhere else; what others have sent is
+searched for what secrets and addresses look like.
+"""
+
+import re
+import time
+import uuid
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import pytest
+from tests.e2e.conftest import PHOTOS, Client, eventually
+from tests.e2e.test_permissions import Role, physical_id
+from tests.template import template
+
+PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
+LOOKS = {
+    "a token": r"eyJ[\w-]{8,}\.[\w-]*",
+    "an e-mail address": r"[\w.+-]+@[\w-]+\.[\w.]+",
+    "a phone number": r"\+[1-9]\d{7,14}\b",
+    "a presigned address": r"(?i)x-amz-(signature|credential|security-token)",
+    "a signed address": r"(?i)x-authgear-signature",
+    "credentials of AWS": r"\b(AKIA|ASIA)[A-Z0-9]{12,}",
+    "a password's digest": r"\$argon2|\$2[aby]\$|pbkdf2_sha256\$|scrypt:\d",
+    "credentials": r"(?i)\bbearer\s+\S{8,}",
+}
+
+
+def functions() -> list[str]:
+    """The names of all functions in the template."""
+    resources = template()["Resources"].items()
+    return [name for name, each in resources if each["Type"] == "AWS::Serverless::Function"]
+
+
+def logs(client: Client) -> dict[str, str]:
+    """What each function has logged since the stack was started."""
+    files = {
+        name: Path(client.stack["logs"]) / f"{physical_id(client, name)}.log"
+        for name in functions()
+    }
+    return {name: file.read_text() if file.exists() else "" for name, file in files.items()}
+
+
+def without(client: Client, name: str, action: str) -> AbstractContextManager[None]:
+    """Take all permissions for an action away from a function for a while."""
+    role = Role(client, name)
+    return role.without(*(each for each in role.permissions if each.action == action))
+
+
+class Someone:
+    """Uses all of the APIs, and remembers every word that belongs in no log."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.words: dict[str, str] = {"the secret key": client.stack["secretKey"]}
+        self.request_ids: list[str] = []
+
+    def word(self, what: str, form: str = "{}") -> str:
+        self.words[what] = form.format(f"w{uuid.uuid4().hex}")
+        return self.words[what]
+
+    def phone(self) -> str:
+        self.words["phone"] = f"+1{uuid.uuid4().int % 10**13:013d}"
+        return self.words["phone"]
+
+    def send(self, status: int, method: str, path: str, **sent: Any) -> Any:
+        """Send a request, as the holder of the key unless there are other headers."""
+        sent.setdefault("headers", self.client.key)
+        answer = self.client.http.request(method, path, **sent)
+        assert answer.status_code == status, answer.text
+        self.request_ids.append(answer.headers["x-request-id"])
+        is_json = answer.content and "json" in answer.headers["content-type"]
+        return answer.json() if is_json else answer
+
+    def remember_address(self, what: str, address: str) -> None:
+        self.words[what] = urlsplit(address).query
+
+    def uses_the_native_api(self) -> None:
+        path = "/api/v1/shared/users"
+        new = {
+            "email": self.word("email", "{}@example.com"),
+            "firstName": self.word("first name"),
+            "lastName": self.word("last name"),
+            "username": self.word("username"),
+            "externalId": self.word("external id"),
+            "profilePictureUrl": self.word("picture", "https://id.example.com/{}.png"),
+        }
+        headers = {**self.client.key, "Idempotency-Key": self.word("idempotency key")}
+        user = self.send(201, "POST", path, json=new, headers=headers)
+        self.send(201, "POST", path, json=new, headers=headers)
+        self.send(409, "POST", path, json=new)
+        self.send(422, "POST", path, json={**new, self.word("unknown field"): "x", "email": "x"})
+        self.send(422, "POST", path, json={**new, "email": self.word("invalid email", "{}@@")})
+        self.send(400, "POST", path, content=f'{{"email": "{self.word("broken JSON")}')
+        self.send(404, "GET", f"{path}/{self.word('unknown id')}")
+        self.send(200, "PATCH", f"{path}/{user['id']}", json={"firstName": self.word("new name")})
+
+        me = self.client.user_headers(user["id"])
+        self.words["user token"] = me["Authorization"].split()[1]
+        form = self.client.upload_form(me, PHOTO)
+        for name in ("policy", "x-amz-signature", "x-amz-security-token"):
+            self.words[f"form {name}"] = form["fields"][name]
+        assert self.client.send(form, PHOTO).status_code == 204
+        upload = self.client.finished(form["uploadId"], me)
+        self.remember_address("rendition", upload["renditions"][0]["url"])
+        picture = {"uploadId": upload["id"]}
+        shown = self.send(
+            200, "PATCH", "/api/v1/users/me/profile-picture", json=picture, headers=me
+        )
+        self.remember_address("picture", shown["profilePictureUrl"])
+        self.send(204, "DELETE", f"{path}/{user['id']}")
+
+    def is_refused(self) -> None:
+        forged = jwt.encode({"sub": self.word("forged subject")}, "k" * 32, "HS256")
+        self.words["forged token"] = forged
+        for credentials in (forged, self.word("wrong key")):
+            headers = {"Authorization": f"Bearer {credentials}"}
+            self.send(401, "GET", "/api/v1/users/me", headers=headers)
+            self.send(401, "GET", "/v1/users", headers=headers)
+            self.send(403, "POST", "/_api/admin/graphql", headers=headers)
+            self.send(403, "GET", "/_api/admin/images/upload", headers=headers)
+
+    def uses_clerks_api(self) -> None:
+        new = {
+            "email_address": [self.word("clerk email", "{}@example.com")],
+            "phone_number": [self.phone()],
+            "first_name": self.word("clerk name"),
+            "password": self.word("password"),
+            "public_metadata": {self.word("metadata key"): self.word("metadata")},
+            "private_metadata": {"note": self.word("private metadata")},
+        }
+        path = f"/v1/users/{self.send(200, 'POST', '/v1/users', json=new)['id']}"
+        self.send(422, "POST", "/v1/users", json=new)
+        self.send(422, "POST", "/v1/users", json={self.word("unknown parameter"): "x"})
+        self.send(200, "GET", "/v1/users", params={"email_address": new["email_address"]})
+        self.send(422, "GET", "/v1/users", params={self.word("unknown filter"): "x"})
+        verify = f"{path}/verify_password"
+        self.send(200, "POST", verify, json={"password": new["password"]})
+        self.send(422, "POST", verify, json={"password": self.word("wrong password")})
+        self.send(422, "PATCH", path, json={"password": self.word("short", "{:.6}")[:6]})
+        digest = {"password_hasher": "bcrypt", "password_digest": self.word("digest", "$2b$10${}")}
+        self.send(422, "PATCH", path, json=digest)
+        named = (self.word("file name", "{}.jpg"), PHOTO, "image/jpeg")
+        self.send(200, "POST", f"{path}/profile_image", files={"file": named})
+        broken = (named[0], self.word("no photo").encode(), "image/jpeg")
+        self.send(400, "POST", f"{path}/profile_image", files={"file": broken})
+        self.send(200, "DELETE", path)
+
+    def uses_authgears_api(self) -> None:
+        stack = self.client.stack
+        claims = {"aud": [stack["appId"]], "exp": int(time.time()) + 300}
+        token = jwt.encode(
+            claims,
+            Path(stack["adminPrivateKeyFile"]).read_text(),
+            "RS256",
+            headers={"kid": stack["adminKeyId"]},
+        )
+        self.words["admin token"] = token
+        headers = {"Authorization": f"Bearer {token}"}
+        issued = self.send(200, "GET", "/_api/admin/images/upload", headers=headers)
+        address = issued["result"]["upload_url"]
+        self.remember_address("signed address", address)
+        path = address.removeprefix(stack["baseUrl"])
+        self.send(200, "POST", path, files={"file": PHOTO}, headers={})
+        self.send(409, "POST", path, files={"file": PHOTO}, headers={})
+        self.send(400, "POST", path + "0", files={"file": PHOTO}, headers={})
+        node = self.ask(
+            "mutation ($value: String!) { createUser(input: {definition: {loginID:"
+            ' {key: "email", value: $value}}}) { user { id } } }',
+            value=self.word("login id", "{}@example.com"),
+        )["data"]["createUser"]["user"]["id"]
+        update = (
+            "mutation ($node: ID!, $standard: UserStandardAttributes!,"
+            " $custom: UserCustomAttributes!) { updateUser(input: {userID: $node,"
+            " standardAttributes: $standard, customAttributes: $custom})"
+            " { user { standardAttributes } } }"
+        )
+        for standard in (
+            {"name": self.word("attribute"), "address": {"locality": self.word("address")}},
+            {"birthdate": self.word("birth date"), self.word("unknown attribute"): "x"},
+        ):
+            custom = {"note": self.word("custom attribute")}
+            self.ask(update, node=node, standard=standard, custom=custom)
+        self.ask(f'{{ users(searchKeyword: "{self.word("keyword")}") {{ totalCount }} }}')
+        self.ask(f"{{ {self.word('unknown name')} }}")
+        self.ask(f'{{ "{self.word("broken query")}')
+        self.ask(
+            "mutation ($node: ID!) { deleteUser(input: {userID: $node}) {deletedUserID} }",
+            node=node,
+        )
+
+    def ask(self, document: str, **variables: Any) -> Any:
+        query = {"query": document, "variables": variables}
+        return self.send(200, "POST", "/_api/admin/graphql", json=query)
+
+    def meets_faults(self) -> None:
+        """Nobody expects a permission to be missing: what was asked for ends in a traceback."""
+        email = self.word("email in a fault", "{}@example.com")
+        native = {"email": email, "firstName": self.word("name in a fault"), "lastName": "X"}
+        with without(self.client, "profiles", "dynamodb:PutItem"):
+            self.send(500, "POST", "/api/v1/shared/users", json=native)
+            repeatable = {**self.client.key, "Idempotency-Key": uuid.uuid4().hex}
+            self.send(500, "POST", "/api/v1/shared/users", json=native, headers=repeatable)
+        with without(self.client, "clerk", "dynamodb:PutItem"):
+            clerk = {
+                "email_address": [email],
+                "password": self.word("password in a fault"),
+                "public_metadata": {"note": self.word("metadata in a fault")},
+            }
+            self.send(500, "POST", "/v1/users", json=clerk)
+        with without(self.client, "authgear_graphql", "dynamodb:PutItem"):
+            failed = self.ask(
+                'mutation { createUser(input: {definition: {loginID: {key: "email", '
+                f'value: "{email}"}}}}}}) {{ user {{ id }} }} }}'
+            )
+            assert failed["errors"][0]["extensions"]["reason"] == "UnexpectedError"
+        with without(self.client, "clerk_pictures", "s3:PutObject"):
+            user_id = self.client.create_user()["id"]
+            path = f"/v1/users/{user_id}/profile_image"
+            self.send(500, "POST", path, files={"file": PHOTO})
+        for name in ("profiles", "clerk", "authgear_graphql"):
+            with without(self.client, name, "secretsmanager:GetSecretValue"):
+                time.sleep(1.1)  # after which an unknown key may be a new one
+                self.is_refused_in_a_fault(name)
+
+    def is_refused_in_a_fault(self, name: str) -> None:
+        path = {
+            "profiles": "/api/v1/users/me",
+            "clerk": "/v1/users/count",
+            "authgear_graphql": "/_api/admin/graphql",
+        }[name]
+        headers = {"Authorization": f"Bearer {self.word(f'wrong key of {name}')}"}
+        method = "POST" if name == "authgear_graphql" else "GET"
+        self.send(500, method, path, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def someone(client: Client) -> Someone:
+    """Who has used everything, and whose last request is in the logs."""
+    someone = Someone(client)
+    someone.uses_the_native_api()
+    someone.is_refused()
+    someone.uses_clerks_api()
+    someone.uses_authgears_api()
+    someone.meets_faults()
+    someone.send(404, "GET", "/avatars/x/y.webp")
+    someone.send(404, "GET", f"/renditions/{uuid.uuid4()}/{'0' * 32}/64.webp")
+    someone.send(404, "GET", f"/_images/{client.stack['appId']}/{uuid.uuid4()}/profile")
+
+    def missing() -> list[str]:
+        written = "".join(logs(client).values())
+        return [each for each in someone.request_ids if each not in written]
+
+    assert eventually(lambda: not missing()), missing()
+    return someone
+
+
+def test_every_function_has_logged(client: Client, someone: Someone) -> None:
+    assert [name for name, written in logs(client).items() if not written] == []
+
+
+def test_faults_are_logged_with_their_cause(client: Client, someone: Someone) -> None:
+    written = logs(client)
+    for name in ("Profiles", "Clerk", "AuthgearGraphql", "ClerkPictures"):
+        assert "AccessDenied" in written[name], name
+
+
+def test_no_word_of_somebodys_is_in_the_logs(client: Client, someone: Someone) -> None:
+    written = "".join(logs(client).values())
+    assert [what for what, word in someone.words.items() if word in written] == []
+    print(f"{len(someone.words)} words in {written.count(chr(10))} lines")
+
+
+@pytest.mark.parametrize("what", LOOKS)
+def test_nothing_in_the_logs_looks_like(client: Client, someone: Someone, what: str) -> None:
+    found = [
+        f"{name}: {line[:300]}"
+        for name, written in logs(client).items()
+        for line in written.splitlines()
+        if re.search(LOOKS[what], line)
+    ]
+    assert found == []
