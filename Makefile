@@ -38,7 +38,7 @@ lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer ve
 	$(LOCK) --group passwords --output-file layers/passwords/requirements.txt
 	$(LOCK) --group graphql --output-file layers/graphql/requirements.txt
 	$(LOCK) --group runtime --group imaging --group passwords --group graphql --group dev \
-		--output-file tests/requirements.txt
+		--group bench --output-file tests/requirements.txt
 	$(LOCK) --group ministack --output-file local/ministack.txt
 	$(LOCK) --group sam --output-file local/sam.txt
 	$(LOCK) --group uv --output-file local/uv.txt

@@ -5,7 +5,7 @@
 prints a table, one line per photo and contender, and the ratios to the better of the two others.
 Each contender runs in processes of its own, in turns, so that whatever else the machine does
 meets them alike; of all its runs the quickest counts, which other work can only lengthen.
-sharp needs node and npm, and is left out where there are none.
+sharp needs node and npm, and is left out where there are none; pyvips comes as source only.
 """
 
 import argparse
@@ -29,6 +29,8 @@ from tests.photos import encoded, photo
 ROOT = Path(__file__).parent.parent.parent
 SIZES = (512, 256, 128, 64)
 QUALITY = 80
+PYVIPS = ("pyvips==3.2.0", "pyvips-binary==8.18.7")
+INSTALLED = ROOT / ".local" / "bench"
 ROUNDS = 4
 RUNS = 6
 
@@ -73,14 +75,16 @@ def measure() -> list[dict[str, Any]]:
 def _contenders() -> dict[str, list[str]]:
     this = [sys.executable, "-m", "tests.bench.thumbnails", "--contender"]
     commands = {"vignette": [*this, "vignette"], "pyvips": [*this, "pyvips"]}
+    INSTALLED.mkdir(parents=True, exist_ok=True)
+    if not (INSTALLED / "pyvips").exists():
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *PYVIPS]
+        subprocess.run([*install, "--target", str(INSTALLED / "pyvips")], check=True)
     if shutil.which("npm"):
-        installed = ROOT / ".local" / "bench"
-        installed.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "thumbnails.mjs"):
-            shutil.copy(Path(__file__).parent / name, installed)
+            shutil.copy(Path(__file__).parent / name, INSTALLED)
         install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
-        subprocess.run(install, cwd=installed, check=True)
-        commands["sharp"] = ["node", str(installed / "thumbnails.mjs")]
+        subprocess.run(install, cwd=INSTALLED, check=True)
+        commands["sharp"] = ["node", str(INSTALLED / "thumbnails.mjs")]
     return commands
 
 
@@ -89,7 +93,7 @@ def _measure_photo(
 ) -> dict[str, Any]:
     file = directory / "photo"
     file.write_bytes(data)
-    path = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "vignette")))
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "layers" / "vignette", INSTALLED / "pyvips")))
     results: dict[str, dict[str, float]] = {}
     for _ in range(ROUNDS):
         for contender, command in contenders.items():

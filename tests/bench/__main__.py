@@ -1,0 +1,155 @@
+"""Speed and cost of the service beside what its users would pick instead: `make bench`.
+
+Prints a table of ratios and one of costs, and writes all that was measured to `.local/bench.json`.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tests.bench import cold_start, cost, runtime, thumbnails, warm
+from tests.bench.contest import entries
+from tests.bench.stack import running
+
+RESULTS = runtime.LOCAL / "bench.json"
+_WARM = ("boto3 GET", "boto3 PATCH", "GET user, key", "PATCH user, token")
+
+type Row = dict[str, Any]
+
+
+def main() -> None:
+    """Measure everything, print it and write it down."""
+    results: dict[str, Any] = {"cold": [], "warm": []}
+    if sys.platform == "linux":
+        _say("Building and deploying")
+        runtime.reset()
+        with running() as stack:
+            contest = entries(stack)
+            _say("Cold starts")
+            results["cold"] = cold_start.measure(contest)
+            _say("Warm requests")
+            results["warm"] = warm.measure([each for each in contest if each.name in _WARM])
+        results["bytes"] = cost.sizes()
+    else:
+        _say("Starts and requests are left out: AWS's emulator of the runtime needs Linux")
+    _say("Costs")
+    results["cost"] = cost.measure()
+    _say("Thumbnails")
+    results["thumbnails"] = thumbnails.measure()
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    print(
+        f"\n{_ratios(results)}\n\n{_costs(results['cost'])}\n\n{_sizes(results.get('bytes', {}))}"
+    )
+    print(f"\nAll that was measured: {RESULTS.relative_to(runtime.ROOT)}")
+
+
+def _ratios(results: dict[str, Any]) -> str:
+    return _table(
+        ["", "compared with", "time", "CPU", "memory", "aim"],
+        [*_cold(results["cold"]), *_warm(results["warm"]), *_photos(results["thumbnails"])],
+    )
+
+
+def _cold(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for row in _own(rows):
+        for rival, aim in (("boto3", 1.3 if "user" in row["request"] else 1.6), ("FastAPI", 0.65)):
+            other = _rival(rows, rival, row)
+            ratios = [f"{row[key] / other[key]:.2f}" for key in ("wall", "cpu", "memory")]
+            known = rival == "boto3" or "user" in row["request"]
+            yield [
+                f"cold {row['request']}",
+                rival,
+                *ratios,
+                f"time ≤ {aim}" if known else "",
+            ]
+
+
+def _warm(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for row in _own(rows):
+        other = _rival(rows, "boto3", row)
+        ratios = (row[key] / other[key] for key in ("p50", "cpu", "late"))
+        name = f"warm {row['request']}"
+        yield [f"{name}, p50", "boto3", *(f"{ratio:.2f}" for ratio in ratios), "time ≤ 1.25"]
+        spread, other_spread = (each["p99"] / each["p50"] for each in (row, other))
+        yield [
+            f"{name}, p99",
+            f"its p50 (boto3: {other_spread:.1f})",
+            f"{spread:.2f}",
+            "",
+            "",
+            "time ≤ 2",
+        ]
+        growth = row["late"] / row["early"]
+        yield [name, "a tenth of the requests", "", "", f"{growth:.3f}", "memory ≤ 1"]
+
+
+def _photos(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for row in rows:
+        yield [
+            f"photo {row['photo']}",
+            "the better of " + " and ".join(sorted(set(row["contenders"]) - {"vignette"})),
+            f"{row['wall']:.2f}",
+            f"{row['cpu']:.2f}",
+            f"{row['memory']:.2f}",
+            "time ≤ 0.7, CPU ≤ 1, memory ≤ 1; "
+            f"here SSIM {row['ssim']:+.4f}, bytes × {row['bytes']:.2f}",
+        ]
+
+
+def _costs(rows: Sequence[Row]) -> str:
+    return _table(
+        ["a million times", "AWS calls", "read units", "write units", "$, 1 user", "$, 100,001"],
+        [
+            [
+                row["operation"],
+                f"{sum(row['calls'].values())}",
+                f"{row['read_units']:g}",
+                f"{row['write_units']:g}",
+                f"{row['dollars_per_million']:.2f}",
+                f"{row['dollars_per_million_in_a_crowd']:.2f}",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _sizes(sizes: dict[str, int]) -> str:
+    return _table(["zipped", "KiB"], [[name, f"{size / 1024:.0f}"] for name, size in sizes.items()])
+
+
+def _own(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if not row["request"].startswith(("no-op", "boto3", "FastAPI"))]
+
+
+def _rival(rows: Sequence[Row], name: str, row: Row) -> Row:
+    """The row of another contender that does what this row does."""
+    (found,) = (each for each in rows if each["request"] == f"{name} {row['verb']}")
+    return found
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that reads well as text and as Markdown: words to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    words = [not any(row[at][:1].isdigit() for row in rows) for at in range(len(heads))]
+    rule = [
+        "-" * width if word else "-" * (width - 1) + ":"
+        for width, word in zip(widths, words, strict=True)
+    ]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.ljust(width) if word else cell.rjust(width)
+            for cell, width, word in zip(row, widths, words, strict=True)
+        )
+        + " |"
+        for row in (heads, rule, *rows)
+    )
+
+
+def _say(text: str) -> None:
+    print(f"==> {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

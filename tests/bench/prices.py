@@ -1,0 +1,29 @@
+"""What AWS charges, in US dollars: region us-east-1, on demand, beyond the free tiers.
+
+As AWS published it in 2025 on the pricing pages of each service (aws.amazon.com/SERVICE/pricing).
+Storage, data transfer to the internet, alarms and the secret itself are not part of a request.
+"""
+
+MILLION = 1_000_000
+
+HTTP_API_REQUEST = 1.00 / MILLION  # API Gateway, HTTP API, the first 300 million a month
+LAMBDA_REQUEST = 0.20 / MILLION
+LAMBDA_GB_SECOND = 0.0000166667  # x86, the first 6 billion a month
+DYNAMODB_READ_UNIT = 0.125 / MILLION
+DYNAMODB_WRITE_UNIT = 0.625 / MILLION
+LOG_BYTE = 0.50 / 1024**3  # CloudWatch Logs, ingested
+S3_REQUEST = {  # S3 Standard
+    "GetObject": 0.0004 / 1000,
+    "PutObject": 0.005 / 1000,
+    "PostObject": 0.005 / 1000,
+    "ListObjectsV2": 0.005 / 1000,
+    "DeleteObjects": 0.0,
+}
+
+# Not published but assumed: how long a function runs, which Lambda bills by the millisecond.
+AWS_CALL_MILLISECONDS = 5  # DynamoDB and S3 answer within single-digit milliseconds
+OWN_MILLISECONDS = 5
+PHOTO_MILLISECONDS = 250  # decoding a photo of 12 megapixels and encoding its renditions
+
+# What Lambda adds to a function's log for every invocation: START, END and REPORT lines.
+PLATFORM_LOG_BYTES = 270
