@@ -29,7 +29,7 @@ invoke: # Run EVENT, a file of events/, in Lambda's image against the running st
 
 bench: # Compare speed and cost with the alternatives
 	@$(SETUP) dev ministack sam lambda
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=layers/vignette $(BIN)/python -m tests.bench
 
 lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer versions
 	@$(SETUP) uv
