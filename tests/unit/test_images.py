@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -377,6 +378,42 @@ def test_a_png_s_key_colour_is_clear_at_every_depth(
     assert colour(png((80, 80), depth, colour_type, rows, trns))[3] == 0
     other = chunk(b"tRNS", struct.pack(f">{len(key)}H", *(0 for _ in key)))
     assert colour(png((80, 80), depth, colour_type, rows, other))[3] == 255
+
+
+def test_an_interlaced_png_is_shown_like_any_other() -> None:
+    # Adam7, written pass by pass (PNG 3rd edition, 8.2).
+    image = photo(size=(300, 240))
+    rows = b""
+    for x, y, across, down in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for row in range(y, image.height, down):
+            line = image.crop((0, row, image.width, row + 1)).tobytes()
+            rows += b"\0" + b"".join(
+                line[3 * column : 3 * column + 3] for column in range(x, image.width, across)
+            )
+    header = struct.pack(">IIBBBBB", *image.size, 8, 2, 0, 0, 1)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    assert difference(picture(data, 128), reference(image, 128)) < 6
+
+
+@pytest.mark.parametrize("kind", ["deep", "palette"])
+def test_a_png_in_an_icon_is_read_as_a_png(kind: str) -> None:
+    if kind == "deep":
+        inside = png((80, 80), 16, 2, struct.pack(">3H", 0x2010, 0x9020, 0xF0FF) * 6400)
+    else:
+        inside = encoded(photo(size=(80, 80)).quantize(200), "PNG")
+    data = struct.pack("<3H4BHHII", 0, 1, 1, 80, 80, 0, 0, 0, 32, len(inside), 22) + inside
+    opened = open_photo(data)
+    assert (opened.format, opened.width, opened.height) == ("ICO", 80, 80)
+    assert difference(picture(data, 64), picture(inside, 64)) == 0
 
 
 # Animations

@@ -284,15 +284,13 @@ def _raster(image: Image.Image) -> Raster:
 
 
 def _raw_raster(mode: str, size: tuple[int, int], pixels: bytes, stride: int) -> Raster:
-    """A raster of rows of pixels, `stride` bytes each."""
+    """A raster of rows of pixels, `stride` bytes each, and a byte for each letter of the mode."""
     view = memoryview(pixels)
 
     def crop(box: Box) -> Image.Image:
         left, top, right, bottom = box
-        rows = Image.frombytes(
-            mode, (size[0], bottom - top), view[top * stride : bottom * stride], "raw", mode, stride
-        )
-        return rows.crop((left, 0, right, bottom - top))
+        begin = view[top * stride + left * len(mode) :]
+        return Image.frombytes(mode, (right - left, bottom - top), begin, "raw", mode, stride)
 
     return _banded_raster(size, crop)
 

@@ -22,8 +22,8 @@ def reading() -> Iterator[None]:
     """Turn whatever a decoder says of a bad file into an `UnreadableImage`."""
     try:
         yield
-    except UnreadableImage:
-        raise
+    except (UnreadableImage, ImportError):
+        raise  # a decoder that is not installed is no fault of the photo
     except DecompressionBombError as error:
         raise UnreadableImage("too_many_pixels") from error
     except Exception as error:  # of broken files, decoders raise nearly anything
