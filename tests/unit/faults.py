@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -20,6 +21,8 @@ from moto.backends import get_backend
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from tests.unit.conftest import REGION, Service
+
+from vignette import renditions
 
 RENDITIONS = (64, 128, 256, 512)
 _TABLES = {"users": "pk", "uploads": "id", "idempotency": "id"}
@@ -76,8 +79,8 @@ class Network:
         self._numbers: dict[str, int] = {}
         self._transactions: dict[str, Any] = {}
         self._dead = False
-        self._inside = False  # a function runs
-        self._interrupting = False  # while another one waits
+        self._runs = 0  # functions: one, or one that interrupts another
+        self._interrupting = False
         self._interruption: tuple[int, Callable[[], object]] | None = None
         self._lock = threading.RLock()
         invoke = service.invoke
@@ -85,13 +88,11 @@ class Network:
 
         def invoked(name: str, event: dict[str, Any]) -> Any:
             network.routes.add(event.get("routeKey", name))
-            if network._interrupting:
-                return invoke(name, event)
-            network._inside = True
+            runs, network._runs = network._runs, network._runs + 1
             try:
                 return invoke(name, event)
             finally:
-                network._inside = False
+                network._runs = runs
 
         def carry(stubber: Any, event_name: str, request: AWSPreparedRequest, **_: Any) -> Any:
             send = partial(stubber.process_request, request)
@@ -102,6 +103,8 @@ class Network:
         monkeypatch.setattr(time, "sleep", lambda _: None)  # botocore waits before it repeats
         # and repeats less once a client has seen many faults, which is not to be about the next.
         monkeypatch.setattr(RetryQuota, "acquire", lambda *_: True)
+        # Calls come in the same order every time.
+        monkeypatch.setattr(renditions, "ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
 
     def fail(self, failure: Failure | None) -> None:
         """From now on, let a call fail, or none."""
@@ -114,11 +117,18 @@ class Network:
         """Do something once, undisturbed, just before the call number `at` of an invocation."""
         self._interruption = (at, action)
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether what was to be done has been done."""
+        return self._interruption is None
+
     def _carry(
         self, operation: str, request: AWSPreparedRequest, send: Callable[[], Any]
     ) -> AWSResponse:
-        if not self._inside:
-            return _response(request, send())
+        if self._runs == 0 or (self._runs == 1 and self._interrupting):
+            return _response(request, send())  # a test's own
+        if self._interrupting:
+            return _response(request, self._effect(operation, request, send))
         call_id = str(request.headers["amz-sdk-invocation-id"])
         with self._lock:
             repeated = call_id in self._numbers
@@ -128,9 +138,11 @@ class Network:
             if self._interruption and self._interruption[0] == number:
                 action = self._interruption[1]
                 self._interruption = None
-                self._inside, self._interrupting = False, True
-                action()
-                self._inside, self._interrupting = True, False
+                self._interrupting = True
+                try:
+                    action()
+                finally:
+                    self._interrupting = False
             fault = self._fault(number, repeated)
             if self._dead or fault is Fault.KILLED_BEFORE:
                 self._dead = True

@@ -233,6 +233,29 @@ OPERATIONS = [
 ]
 
 
+# Operations that touch what others touch.
+RACING = [
+    request("a user gets a name", "PATCH", f"{USERS}/{{ada}}", {"username": "grace"}),
+    *(
+        operation
+        for operation in OPERATIONS
+        if operation.name
+        in (
+            "a user is created",
+            "a user is changed",
+            "a user is deleted",
+            "an upload is begun",
+            "a ready upload is deleted",
+            "a pending upload is deleted",
+            "a picture is replaced",
+            "a picture is removed",
+            "a photo arrives",
+            "records are removed",
+        )
+    ),
+]
+
+
 def failures(calls: list[str]) -> Iterator[Failure]:
     """Every fault of every one of some calls."""
     for at in range(len(calls)):
@@ -284,14 +307,20 @@ class Runner:
 
     def finish(self, operation: Operation) -> Contents:
         """What is left when all events have arrived and what nobody knows of has expired."""
-        service, network = self.world.service, self.network
-        if operation.late:
-            service.deliver(self.world.names[operation.late])
         for upload_id in sorted(Contents.of().uploads().keys() - self._known):
-            service.dynamodb.delete_item(TableName="uploads", Key={"id": {"S": upload_id}})
-            network.removed.append(upload_id)
-        if network.removed:
-            service.deliver_removal(*network.removed)
+            self.world.service.dynamodb.delete_item(
+                TableName="uploads", Key={"id": {"S": upload_id}}
+            )
+            self.network.removed.append(upload_id)
+        return self.catch_up(operation)
+
+    def catch_up(self, *operations: Operation) -> Contents:
+        """What is left when all events have arrived."""
+        service = self.world.service
+        for late in {operation.late for operation in operations if operation.late}:
+            service.deliver(self.world.names[late])
+        if self.network.removed:
+            service.deliver_removal(*self.network.removed)
         return Contents.of()
 
     def case(self, operation: Operation, failure: Failure, wanted: int) -> Contents:
@@ -310,6 +339,17 @@ class Runner:
                 status = self.attempt(operation, None)
             assert status in right, f"answers {status} to the second attempt"
         return self.finish(operation)
+
+    def race(self, first: Operation, at: int, second: Operation) -> Contents:
+        """What is left of an operation when another one comes between two of its calls."""
+        self.start(first)
+        second.given(self.world)
+        self.network.interrupt(at, lambda: second.run(self.world))
+        status = self.attempt(first, None)
+        assert status in range(200, 500), f"answers {status}"
+        if not self.network.interrupted:  # the first was over before
+            second.run(self.world)
+        return self.catch_up(first, second)
 
     def time_out(self) -> None:
         """Let the time pass that an invocation has at most."""
@@ -365,4 +405,24 @@ def test_nothing_is_lost_when(operation: Operation, runner: Runner, total: dict[
             if found[name] != wanted[name]
         ]
     total[operation.name] = runner.cases
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("first", RACING, ids=lambda operation: operation.name)
+def test_nothing_is_lost_when_something_else_happens_while(
+    first: Operation, runner: Runner
+) -> None:
+    runner.start(first)
+    runner.attempt(first, None)
+    calls = runner.calls
+    wrong = []
+    for at in range(1, len(calls)):
+        for second in RACING:
+            label = f"{second.name} before {calls[at]} (call {at + 1})"
+            try:
+                left = runner.race(first, at, second)
+            except AssertionError as error:
+                wrong.append(f"{label}: {error}")
+            else:
+                wrong += [f"{label}: {each}" for each in left.violations()]
     assert not wrong, "\n".join(wrong)

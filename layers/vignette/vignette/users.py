@@ -292,9 +292,13 @@ def delete(user_id: str) -> None:
             for upload_id in doomed[:room]
         )
         try:
-            return table.transact(actions)
+            table.transact(actions)
         except table.ConditionFailed:
             continue
+        for upload_id in uploads.ids_of(user_id):
+            if upload_id not in doomed:  # begun while this went on
+                uploads.discard(upload_id)
+        return
     raise Unavailable("The user is being changed by others.")
 
 
