@@ -37,30 +37,44 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         yield json.loads(Path(running).read_text())
         return
     state = tmp_path_factory.mktemp("stack")
-    with (state / "output.log").open("w") as output:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "local/bootstrap.py", "ministack", "sam", "lambda", "--"),
-                *("local/stack.py", "--state", str(state), "--port", str(_free_port())),
-            ],
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    facts = state / "stack.json"
+    process = start_stack(state, free_port())
     try:
-        deadline = time.monotonic() + _START_SECONDS
-        while not facts.exists():
-            assert process.poll() is None, (state / "output.log").read_text()
-            assert time.monotonic() < deadline, (state / "output.log").read_text()
-            time.sleep(0.2)
-        yield json.loads(facts.read_text())
+        yield facts_of_stack(state, process)
     finally:
         process.terminate()
         process.wait(60)
 
 
-def _free_port() -> int:
+def start_stack(state: Path, port: int, *, own_group: bool = False) -> "subprocess.Popen[bytes]":
+    """A stack with its state in a directory, maybe in a process group of its own."""
+    (state / "stack.json").unlink(missing_ok=True)
+    with (state / "output.log").open("a") as output:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "local/bootstrap.py", "ministack", "sam", "lambda", "--"),
+                *("local/stack.py", "--state", str(state), "--port", str(port)),
+            ],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=own_group,
+        )
+
+
+def facts_of_stack(state: Path, process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    """What the stack.json of a stack says, once it is up."""
+    file = state / "stack.json"
+    deadline = time.monotonic() + _START_SECONDS
+    while not file.exists():
+        assert process.poll() is None, (state / "output.log").read_text()
+        assert time.monotonic() < deadline, (state / "output.log").read_text()
+        time.sleep(0.2)
+    facts: dict[str, Any] = json.loads(file.read_text())
+    return facts
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
