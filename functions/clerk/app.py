@@ -205,4 +205,5 @@ handler = Api(
         "DELETE /v1/phone_numbers/{phone_number_id}": _phones.delete,
     },
     error,
+    lazy=["vignette.clerk.requests"],
 )

@@ -77,4 +77,5 @@ handler = Api(
         "GET /api/v1/openapi.json": document,
     },
     problem,
+    lazy=["vignette.native.requests"],
 )

@@ -42,4 +42,5 @@ handler = Api(
         "DELETE /api/v1/uploads/{upload_id}": delete,
     },
     problem,
+    lazy=["vignette.native.requests"],
 )

@@ -14,7 +14,7 @@ def measure(entries: Sequence[Entry], rounds: int = ROUNDS) -> list[dict[str, An
     """A row for every entry: the medians of what its first answers took.
 
     `wall` is what a client waits and `cpu` the CPU time of the function's process, both in ms;
-    `memory` is its peak in MiB. The entries take turns, so that whatever else the machine does
+    `memory` is that in MiB. The entries take turns, so that whatever else the machine does
     meets them alike.
     """
     taken: dict[str, list[tuple[float, float, float]]] = {entry.name: [] for entry in entries}

@@ -44,7 +44,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a function's process has used: CPU time in ms, the most memory it ever had in MiB."""
+    """What a function's process uses: CPU time in ms until now, memory in MiB at present."""
 
     cpu: float
     memory: float
@@ -120,8 +120,8 @@ class Lambda:
         tasks = Path(f"/proc/{pid}/task").iterdir()
         nanoseconds = sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
         status = Path(f"/proc/{pid}/status").read_text().splitlines()
-        (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
-        return Usage(nanoseconds / 1e6, int(peak) / 1024)
+        (memory,) = (line.split()[1] for line in status if line.startswith("VmRSS:"))
+        return Usage(nanoseconds / 1e6, int(memory) / 1024)
 
 
 def built(logical_id: str) -> Function:

@@ -16,7 +16,7 @@ def measure(entries: Sequence[Entry], requests: int = REQUESTS) -> list[dict[str
     """A row for every entry: percentiles of the milliseconds that a client waits, and memory.
 
     `p50` and `p99` leave out the first turn; `cpu` is the CPU time of one request in ms; `early`
-    and `late` are the peak of memory in MiB after a tenth of the requests and after all. The
+    and `late` are its memory in MiB after a tenth of the requests and after all. The
     entries take turns of 50 requests.
     """
     taken: dict[str, list[float]] = {entry.name: [] for entry in entries}

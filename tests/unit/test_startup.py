@@ -25,6 +25,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 JWKS = {"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "1"}]}
 ENVIRONMENT = {
     "AWS_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
     "USERS_TABLE": "users",
     "UPLOADS_TABLE": "uploads",
     "BUCKET": "pictures",
@@ -153,3 +154,20 @@ import vignette
 print(sum(pattern in {[each for each, *_ in PATTERNS]!r} for _, pattern, _ in re._cache))
 """
     assert fresh_python(code, compiled) == "0\n"
+
+
+@pytest.mark.parametrize(("initialization", "primed"), [("on-demand", False), ("snap-start", True)])
+def test_a_snapshot_holds_what_the_first_requests_need(initialization: str, primed: bool) -> None:
+    code = f"""
+import runpy
+runpy.run_path({str(ROOT / "functions" / "profiles" / "app.py")!r})
+from vignette.adapters import aws
+loaded = sorted({VALIDATION | TOKENS | SECRETS!r} & set(sys.modules))
+print(loaded, aws.client.cache_info().currsize)
+"""
+    keys = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "nobody"}
+    printed = fresh_python(
+        code, **ENVIRONMENT, **keys, AWS_LAMBDA_INITIALIZATION_TYPE=initialization
+    )
+    loaded, clients = (sorted(VALIDATION | TOKENS | SECRETS), 2) if primed else ([], 0)
+    assert printed == f"{loaded} {clients}\n"

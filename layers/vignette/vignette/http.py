@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from vignette.access import Caller, authenticate
 from vignette.errors import Malformed, TooLarge, VignetteError
+from vignette.startup import prime
 from vignette.telemetry import count, finish, logger
 
 
@@ -116,7 +117,8 @@ class Api:
     """A Lambda handler that answers the routes of one function.
 
     `routes` maps the route keys of `template.yaml` to functions; `render_error` puts an error
-    into the words of a wire format, None stands for one that nobody expected.
+    into the words of a wire format, None stands for one that nobody expected; `lazy` are modules
+    that only some of the routes import.
 
     >>> handler = Api({"GET /api/v1/users/me": read_me}, problem)
     """
@@ -125,9 +127,11 @@ class Api:
         self,
         routes: Mapping[str, Route],
         render_error: Callable[[VignetteError | None], Response],
+        lazy: Sequence[str] = (),
     ) -> None:
         self.routes = routes
         self._render_error = render_error
+        prime(*lazy)
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
         """Answer one event of API Gateway."""
