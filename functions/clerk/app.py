@@ -5,6 +5,7 @@ from vignette.access import require_key
 from vignette.clerk import queries, responses
 from vignette.clerk.errors import error
 from vignette.http import Api, Request, Response
+from vignette.idempotency import once
 from vignette.identifications import Kind
 from vignette.users import User
 
@@ -14,7 +15,11 @@ def create(request: Request) -> Response:
     from vignette.clerk import requests  # reading needs no validation
 
     require_key(request.caller)
-    return _user(request, users.create(requests.new_user(request)))
+
+    def create_user(user_id: str) -> Response:
+        return _user(request, users.create(requests.new_user(request, user_id)))
+
+    return once(request, create_user)
 
 
 def read(request: Request) -> Response:
@@ -136,11 +141,20 @@ class Identifications:
         from vignette.clerk import requests
 
         require_key(request.caller)
-        new = requests.new_identification(request, self._kind)
-        added = identifications.add(
-            self._kind, new.user_id, new.value, verified=new.verified, primary=new.primary
-        )
-        return Response(200, responses.identification(self._kind, added))
+
+        def add(seed: str) -> Response:
+            new = requests.new_identification(request, self._kind)
+            added = identifications.add(
+                self._kind,
+                new.user_id,
+                new.value,
+                verified=new.verified,
+                primary=new.primary,
+                seed=seed,
+            )
+            return Response(200, responses.identification(self._kind, added))
+
+        return once(request, add)
 
     def read(self, request: Request) -> Response:
         """`GET /email_addresses/{email_address_id}`, `GET /phone_numbers/{phone_number_id}`."""

@@ -15,10 +15,9 @@ def create(request: Request) -> Response:
     from vignette.native import requests  # reading needs no validation
 
     require_key(request.caller)
-    attributes = requests.new_user(request)
 
     def create_user(user_id: str) -> Response:
-        user = users.create(users.changed(users.blank(user_id), attributes))
+        user = users.create(users.changed(users.blank(user_id), requests.new_user(request)))
         return Response(201, responses.user(user))
 
     return once(request, create_user)

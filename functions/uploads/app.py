@@ -11,10 +11,9 @@ def create(request: Request) -> Response:
     """`POST /uploads`."""
     from vignette.native import requests  # reading and deleting need no validation
 
-    user_id, wanted = requests.new_upload(request)
-
     # Each attempt makes a record of its own: one whose form nobody got expires.
     def create_upload(_: str) -> Response:
+        user_id, wanted = requests.new_upload(request)
         ticket = uploads.create(
             user_id, kind=wanted.kind, scope=wanted.scope, content_type=wanted.content_type
         )

@@ -109,7 +109,9 @@ class Exercises:
         for order in ("created_at", "updated_at"):
             self._call(200, "GET", path, params={"order_by": order})
         self._call(200, "GET", f"{path}/count")
-        person = self._call(200, "POST", path, json={"username": self._name()})
+        new = {"username": self._name()}
+        person = self._call(200, "POST", path, json=new, headers=self._repeatable())
+        self._call(422, "POST", path, json=new, headers=self._repeatable())
         path = f"{path}/{person['id']}"
         self._call(200, "GET", path)
         self._call(200, "PATCH", path, json={"first_name": "Ada"})

@@ -97,7 +97,7 @@ def delete_a_user(service: Service, user_id: str) -> Callable[[], Answer]:
         (set_a_picture, ["BatchGetItem", "TransactWriteItems"]),
         (replace_a_picture, ["BatchGetItem", "TransactWriteItems"]),
         (remove_a_picture, ["GetItem", "TransactWriteItems"]),
-        (delete_a_user, ["GetItem", "Query", "TransactWriteItems"]),
+        (delete_a_user, ["GetItem", "Query", "TransactWriteItems", "Query"]),
     ],
 )
 @pytest.mark.parametrize("others", [0, 3], ids=["alone", "among others"])

@@ -133,6 +133,42 @@ def test_dynamodb_deletes_what_has_expired() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/users", {"email_address": ["ada@example.com"], "password": "correct horse"}),
+        ("/v1/email_addresses", {"email_address": "countess@example.com"}),
+        ("/v1/phone_numbers", {"phone_number": "+15005550006"}),
+    ],
+)
+def test_clerks_creating_calls_are_answered_once_too(
+    service: Service, path: str, body: dict[str, Any]
+) -> None:
+    if path != "/v1/users":
+        body = {**body, "user_id": service.create_user()["id"]}
+    first = create(service, body, path=path)
+    assert first.status == 200, first.json
+    assert create(service, body, path=path).json == first.json
+    reused = create(service, {**body, "extra": 1}, path=path)
+    assert (reused.status, reused.json["errors"][0]["code"]) == (422, "idempotency_key_reused")
+    # An attempt whose answer was not kept is found.
+    (record,) = records(service)
+    service.dynamodb.delete_item(TableName="idempotency", Key={"id": record["id"]})
+    assert create(service, body, path=path).json == first.json
+
+
+def test_clerk_is_told_that_a_key_is_in_use(service: Service) -> None:
+    meanwhile: list[Answer] = []
+    body = {"username": "ada"}
+    service.meanwhile(
+        "TransactWriteItems", lambda: meanwhile.append(create(service, body, path="/v1/users"))
+    )
+    assert create(service, body, path="/v1/users").status == 200
+    (answer,) = meanwhile
+    assert (answer.status, answer.headers["retry-after"]) == (409, "1")
+    assert answer.json["errors"][0]["code"] == "idempotency_key_in_use"
+
+
 def test_neither_keys_nor_bodies_are_stored_in_clear(service: Service) -> None:
     create(service, {**ADA, "externalId": "crm-1"})
     (record,) = records(service)

@@ -33,17 +33,26 @@ def get(kind: Kind, identification_id: str) -> Identification:
 
 
 def add(
-    kind: Kind, user_id: str, value: str, *, verified: bool, primary: bool = False
+    kind: Kind,
+    user_id: str,
+    value: str,
+    *,
+    verified: bool,
+    primary: bool = False,
+    seed: str | None = None,
 ) -> Identification:
     """Give a user one more, which is the primary one where it is the first or is to be.
 
-    Raises `NotFound`, `Taken`, also where the user has it already, `Invalid` where there are too
-    many or the primary one is not verified, and `Unavailable`.
+    One of the same value and seed is the same, added by an earlier attempt. Raises `NotFound`,
+    `Taken`, also where the user has it already, `Invalid` where there are too many or the primary
+    one is not verified, and `Unavailable`.
     """
-    new = users.identification(user_id, value, verified=verified)
+    new = users.identification(user_id, value, verified=verified, seed=seed)
 
     def change(user: User) -> User:
         existing = kind.of(user)
+        if any((each.id, each.value) == (new.id, new.value) for each in existing):
+            return user
         if any(each.value.lower() == value.lower() for each in existing):
             raise Taken(kind)
         if len(existing) >= settings.MAX_IDENTIFICATIONS:
@@ -52,8 +61,7 @@ def add(
         user = kind.on(user, (*existing, new))
         return with_primary(kind, user, new.id) if primary else user
 
-    users.modify(user_id, change)
-    return new
+    return _of_id(kind, users.modify(user_id, change), new.id)
 
 
 def update(

@@ -136,11 +136,13 @@ class User:
         return self.phones[0] if self.phones else None
 
 
-def identification(user_id: str, value: str, *, verified: bool) -> Identification:
-    """A new e-mail address or phone number of a user."""
+def identification(
+    user_id: str, value: str, *, verified: bool, seed: str | None = None
+) -> Identification:
+    """A new e-mail address or phone number of a user; the same seed, a UUID, gives the same id."""
     now = _now()
     return Identification(
-        id=f"idn_{user_id.replace('-', '')}{new_id()[:8]}",
+        id=f"idn_{user_id.replace('-', '')}{(seed or new_id())[:8]}",
         value=value,
         verified=verified,
         created_at=now,

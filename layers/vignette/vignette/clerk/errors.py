@@ -105,7 +105,7 @@ def error(caught: errors.VignetteError | None) -> Response:
             return _respond(HTTPStatus.NOT_FOUND, entry)
         case errors.Unauthenticated():
             headers = {"www-authenticate": 'Bearer realm="vignette"'}
-        case errors.Unavailable():
+        case errors.Unavailable() | errors.IdempotencyKeyInUse():
             headers = {"retry-after": str(settings.RETRY_AFTER_SECONDS)}
         case _:
             headers = {}
@@ -136,6 +136,16 @@ _WORDS: Mapping[type[errors.VignetteError], tuple[HTTPStatus, str, str]] = {
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "incorrect_password",
         "incorrect password",
+    ),
+    errors.IdempotencyKeyInUse: (
+        HTTPStatus.CONFLICT,
+        "idempotency_key_in_use",
+        "idempotency key in use",
+    ),
+    errors.IdempotencyKeyReused: (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused",
+        "idempotency key reused",
     ),
     # Clerk's images are ready as soon as they have an id; the rest is named as elsewhere here.
     errors.UploadNotReady: (HTTPStatus.CONFLICT, "upload_not_ready", "upload not ready"),

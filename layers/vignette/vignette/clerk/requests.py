@@ -191,10 +191,10 @@ class NewIdentification:
     primary: bool
 
 
-def new_user(request: Request) -> User:
+def new_user(request: Request, user_id: str) -> User:
     """The user to create."""
     body = _parse(NewUser, request)
-    user = users.blank()
+    user = users.blank(user_id)
     emails = _identifications(
         user.id, "email_address", body.email_address, body.email_address_identification_status
     )
