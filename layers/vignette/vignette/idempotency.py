@@ -50,7 +50,7 @@ def _once(request: Request, key: str, create: Callable[[str], Response]) -> Resp
         IdempotencyValidationError,
     )
 
-    # Bodies hold passwords and addresses: with the key, which is not stored, they cannot be guessed.
+    # Bodies hold passwords: with the key, which is not stored, they cannot be guessed from this.
     sent_body = request.body(max_bytes=settings.MAX_JSON_BODY_BYTES)
     body = hmac.digest(key.encode(errors="surrogatepass"), sent_body, "sha256").hex()
     scoped = [request.caller.user_id, key]  # nobody is the holder of the secret key
