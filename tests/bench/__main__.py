@@ -115,7 +115,7 @@ def _costs(rows: Sequence[Row]) -> str:
 
 
 def _sizes(sizes: dict[str, int]) -> str:
-    return _table(["zipped", "KiB"], [[name, f"{size / 1024:.0f}"] for name, size in sizes.items()])
+    return _table(["zipped", "KiB"], [[name, f"{size / 1024:.1f}"] for name, size in sizes.items()])
 
 
 def _own(rows: Sequence[Row]) -> list[Row]:
