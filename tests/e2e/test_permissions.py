@@ -24,6 +24,7 @@ from tests.e2e.conftest import Client
 from tests.template import functions, template
 
 DIGEST = "0" * 32
+_ATTEMPTS = 5
 
 
 def png(colour: str) -> bytes:
@@ -366,7 +367,8 @@ def test_no_permission_of_a_role_can_be_missed(client: Client, name: str) -> Non
     unneeded = []
     for permission in role.permissions:
         with role.without(permission):
-            if not fails(exercise):
+            # Where clean-up may be faster than the function itself, once is not enough to tell.
+            if not any(fails(exercise) for _ in range(_ATTEMPTS)):
                 unneeded.append(permission)
     print(f"{name}: {len(role.permissions)} permissions")
     assert unneeded == []
