@@ -170,6 +170,14 @@ def test_an_address_takes_one_photo(service: Service) -> None:
     assert (service.everything(), service.objects()) == before
 
 
+def test_the_same_photo_again_changes_nothing(service: Service) -> None:
+    address = issue(service)
+    first = post(service, address)
+    before = (service.everything(), service.objects())
+    assert (post(service, address).json, first.status) == (first.json, 200)
+    assert (service.everything(), service.objects()) == before
+
+
 def test_an_address_takes_no_second_photo_after_the_first_is_deleted(service: Service) -> None:
     address = issue(service)
     assert post(service, address).status == 200

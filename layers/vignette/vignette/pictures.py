@@ -112,7 +112,11 @@ def set_photo(user_id: str, data: bytes) -> User:
     )
     picture = Picture(upload.id, prepared.digest)
     for _ in range(_ATTEMPTS):
-        user = users.get(user_id)
+        try:
+            user = users.get(user_id)
+        except NotFound:  # deleted meanwhile, and the objects so far
+            uploads.clean_up_again(upload)
+            raise
         try:
             return users.save(user, replace(user, picture=picture), finish, *_drop(user))
         except table.ConditionFailed:

@@ -95,8 +95,9 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
     """Make a ready upload that is nobody's of a photo that the service has in hand.
 
     For an id that was given out to be used once, until `usable_until`, in seconds since the
-    epoch. The photo is kept whole as well, unless that is more than one answer can carry. Raises
-    `UnusablePhoto` and `UploadUsed`, then nothing was written, and `Unavailable`.
+    epoch. The photo is kept whole as well, unless that is more than one answer can carry. The same
+    photo may be sent again, and changes nothing. Raises `UnusablePhoto` and `UploadUsed`, then
+    nothing was written, and `Unavailable`.
     """
     from vignette.images import UnreadableImage
 
@@ -109,7 +110,8 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
     keeps_whole = len(whole) <= settings.MAX_BODY_BYTES
     if keeps_whole:
         pictures.append((WHOLE, whole))
-    uploads.claim(upload_id, usable_until=usable_until)
+    if not uploads.claim(upload_id, photo=prepared.digest, usable_until=usable_until):
+        return
     _write(upload_id, prepared.digest, pictures)
     result = {"state": State.READY, "whole": keeps_whole, **prepared.facts()}
     if _finish(upload_id, result, len(data)) == Outcome.GONE:

@@ -119,12 +119,13 @@ def begin(user_id: str, *, kind: Kind, scope: Scope) -> Upload:
     return upload
 
 
-def claim(upload_id: str, *, usable_until: int) -> None:
+def claim(upload_id: str, *, photo: str, usable_until: int) -> bool:
     """Record a pending upload that is nobody's, under an id that was given out to be used once.
 
-    A mark stays until `usable_until`, in seconds since the epoch, even if the record goes before:
-    a second photo would get renditions that the deletion of the first one's may take along.
-    Raises `UploadUsed` and `Unavailable`.
+    Answers whether `photo`, which is a digest, is still to be stored: it is where an attempt to
+    send it was cut off, and not where it was sent before. A mark stays until `usable_until`, in
+    seconds since the epoch, even if the record goes before: a second photo would get renditions
+    that the deletion of the first one's may take along. Raises `UploadUsed` and `Unavailable`.
     """
     now = time.time()
     upload = Upload(
@@ -135,7 +136,7 @@ def claim(upload_id: str, *, usable_until: int) -> None:
         created_at=int(now * 1000),
         expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
     )
-    mark = {**used_mark_key(upload_id), "expires_at": usable_until}
+    mark = {**used_mark_key(upload_id), "photo": photo, "expires_at": usable_until}
     try:
         table.transact(
             [
@@ -144,7 +145,13 @@ def claim(upload_id: str, *, usable_until: int) -> None:
             ]
         )
     except table.ConditionFailed:
-        raise UploadUsed("This address has had its photo; ask for another one.") from None
+        keys = (used_mark_key(upload_id), upload_key(upload_id))
+        marked, item = table.get_many([(settings.uploads_table(), key) for key in keys])
+        if item is None or marked is None or marked.get("photo") != photo:
+            used = "This address has had its photo; ask for another one."
+            raise UploadUsed(used) from None
+        return from_item(item).state == State.PENDING
+    return True
 
 
 def get(upload_id: str, *, owner: str | None = None) -> Upload:
@@ -177,6 +184,15 @@ def delete(upload_id: str, *, owner: str | None = None) -> None:
         if found and found.in_use and owner in (None, found.user_id):
             raise UploadInUse("The upload is a profile picture; remove that first.") from None
         raise NotFound("upload") from None
+
+
+def clean_up_again(upload: Upload) -> None:
+    """Have the objects deleted that came after the record of an upload had gone.
+
+    Raises `Unavailable`.
+    """
+    table.write(table.Put(settings.uploads_table(), to_item(upload)))
+    discard(upload.id)
 
 
 def discard(upload_id: str) -> None:
