@@ -486,9 +486,14 @@ class Runner:
         service = self.world.service
         for late in {operation.late for operation in operations if operation.late}:
             service.deliver(self.world.names[late])
-        if self.network.removed:
-            service.deliver_removal(*self.network.removed)
+        self.clean_up()
         return Contents.of()
+
+    def clean_up(self) -> None:
+        """Tell of all records that are gone."""
+        removed, self.network.removed = self.network.removed, []
+        if removed:
+            self.world.service.deliver_removal(*removed)
 
     def case(self, operation: Operation, failure: Failure, wanted: int) -> Contents:
         """What is left of an operation with a fault; every answer on the way must be right."""
@@ -508,10 +513,15 @@ class Runner:
         return self.finish(operation)
 
     def race(self, first: Operation, at: int, second: Operation) -> Contents:
-        """What is left of an operation when another one comes between two of its calls."""
+        """What is left of an operation when another one, and cleanup, come between two calls."""
         self.start(first)
         second.given(self.world)
-        self.network.interrupt(at, lambda: second.run(self.world))
+
+        def interrupt() -> None:
+            second.run(self.world)
+            self.clean_up()
+
+        self.network.interrupt(at, interrupt)
         status = self.attempt(first, None)
         assert status in range(200, 500), f"answers {status}"
         if not self.network.interrupted:  # the first was over before
