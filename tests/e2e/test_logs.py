@@ -19,6 +19,7 @@ from tests.e2e.test_permissions import Role, physical_id
 from tests.template import template
 
 PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
+ANOTHER_PHOTO = (PHOTOS / "china.jpg").read_bytes()
 LOOKS = {
     "a token": r"eyJ[\w-]{8,}\.[\w-]*",
     "an e-mail address": r"[\w.+-]+@[\w-]+\.[\w.]+",
@@ -167,7 +168,7 @@ class Someone:
         self.remember_address("signed address", address)
         path = address.removeprefix(stack["baseUrl"])
         self.send(200, "POST", path, files={"file": PHOTO}, headers={})
-        self.send(409, "POST", path, files={"file": PHOTO}, headers={})
+        self.send(409, "POST", path, files={"file": ANOTHER_PHOTO}, headers={})
         self.send(400, "POST", path + "0", files={"file": PHOTO}, headers={})
         node = self.ask(
             "mutation ($value: String!) { createUser(input: {definition: {loginID:"
