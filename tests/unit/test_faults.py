@@ -6,17 +6,21 @@ AWS catches up: events arrive, what nobody finished expires, records that are go
 objects along. Tables and bucket must hold what they hold without the fault.
 """
 
+import base64
+import hashlib
 import io
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
-from tests.unit.conftest import Answer, Service, forget_keys
+from tests.template import routes
+from tests.unit.conftest import APP_ID, Answer, Service, forget_keys
 from tests.unit.faults import Contents, Failure, Fault, Killed, Network
 
 USERS = "/api/v1/shared/users"
@@ -30,6 +34,17 @@ NEW_USER = {
     "username": "grace",
     "externalId": "crm-9",
 }
+CLERK_USER = {
+    "email_address": ["grace@example.com"],
+    "phone_number": ["+15005550009"],
+    "username": "grace",
+}
+CLERK_EMAIL = {"user_id": "{ada}", "email_address": "grace@example.com"}
+CLERK_PHONE = {"user_id": "{ada}", "phone_number": "+15005550009"}
+ADDRESSES = "/_api/admin/images/upload"
+UPDATE = "mutation ($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }"
+NAMED = {"Invalid": 400, "NotFound": 404, "InternalError": 500, "ServiceUnavailable": 503}
+PASSWORD = "correct horse battery staple"
 NEW_UPLOAD = {"kind": "profile_picture", "contentType": "image/png", "contentLength": 99}
 # With a key, who was cut off is asked to come back when that request must be over.
 IN_USE = "idempotency_key_in_use"
@@ -44,12 +59,25 @@ def photo(colour: str) -> bytes:
     return file.getvalue()
 
 
+def form(content: bytes) -> tuple[bytes, dict[str, str]]:
+    """A form with a photo, and its content type."""
+    sent = httpx.Request("POST", "https://api.example.com", files={"file": ("me.png", content)})
+    return sent.read(), {"content-type": sent.headers["content-type"]}
+
+
+PHOTO_FORM, FORM = form(photo("yellow"))
+OTHER_FORM, OTHER = form(photo("orange"))
+DIGEST = hashlib.sha256(photo("red")).hexdigest()[:32]
+
+
 @dataclass
 class World:
     """What an operation finds: ids by name, and all that is stored.
 
     Ada has the picture `picture`, an upload `ready`, and an upload `pending` whose photo S3 has
-    and has not told of. Bob has an upload `his`.
+    and has not told of. Bob has an upload `his`. The object `nobodys` came in through Authgear's
+    API, `address` takes another one. Ada's password is PASSWORD, `email` and `phone` are the ids of
+    addresses and numbers that are not their primary ones.
     """
 
     service: Service
@@ -67,6 +95,24 @@ class World:
         service.set_picture(ada, names["picture"])
         names["pending"] = service.create_upload(ada)
         service.put_photo(names["pending"], photo("green"))
+        for name in ("nobodys", "object"):
+            issued = service.with_key("POST", ADDRESSES).json["result"]["upload_url"]
+            names["address"] = issued.removeprefix("https://api.example.com")
+            names[name] = names["address"].partition("?")[0].rpartition("/")[2]
+            if name == "nobodys":
+                service.call("POST", names["address"], PHOTO_FORM, headers=FORM)
+        service.with_key("PATCH", f"/v1/users/{ada}", {"password": PASSWORD})
+        for name, field, value in (
+            ("email", "email_address", "ada@example.org"),
+            ("phone", "phone_number", "+15005550001"),
+            ("phone", "phone_number", "+15005550002"),
+        ):
+            path = {"email": "/v1/email_addresses", "phone": "/v1/phone_numbers"}[name]
+            body = {"user_id": ada, field: value, "verified": True}
+            names[name] = service.with_key("POST", path, body).json["id"]
+        for name in ("ada", "bob"):
+            node = base64.urlsafe_b64encode(f"User:{names[name]}".encode()).decode()
+            names[f"{name}_node"] = node.rstrip("=")
         return cls(service, names, Contents.of(restorable=True))
 
     def expire(self, name: str) -> None:
@@ -98,7 +144,7 @@ class Operation:
     `run` answers None for an event; `also` are statuses that are right where an earlier attempt,
     whose answer was lost, did all there was to do. `given` comes first and is never disturbed.
     `late` is an upload whose photo's event comes last. `meanwhile` happens once, between its first
-    call of AWS and the second.
+    call of AWS and the second. Where it is not `cold`, the environment knows the secret key.
     """
 
     name: str
@@ -107,6 +153,7 @@ class Operation:
     given: Callable[[World], object] = lambda world: None
     late: str | None = None
     meanwhile: Callable[[World], object] | None = None
+    cold: bool = True
 
 
 def request(
@@ -119,6 +166,7 @@ def request(
     headers: dict[str, str] | None = None,
     also: int | None = None,
     late: str | None = None,
+    cold: bool = True,
 ) -> Operation:
     """A request by the user `caller`, or with the secret key, with the ids of a world filled in."""
 
@@ -129,7 +177,28 @@ def request(
             method, world.fill(path), world.fill(body), token=token, headers=headers
         )
 
-    return Operation(name, run, frozenset() if also is None else frozenset({also}), late=late)
+    right = frozenset() if also is None else frozenset({also})
+    return Operation(name, run, right, late=late, cold=cold)
+
+
+def clerk(name: str, method: str, path: str, body: Any = None, **options: Any) -> Operation:
+    """A request to Clerk's API."""
+    return request(f"Clerk: {name}", method, f"/v1{path}", body, cold=False, **options)
+
+
+def graphql(name: str, query: str, also: int | None = None, **variables: Any) -> Operation:
+    """A query or mutation of Authgear's API; its errors count as the statuses they stand for."""
+    body = {"query": query, "variables": variables}
+    sent = request("", "POST", "/_api/admin/graphql", body, also=also)
+
+    def run(world: World) -> Answer:
+        answer = sent.run(world)
+        assert answer
+        for error in answer.json.get("errors", ()):
+            return replace(answer, status=NAMED[error["extensions"]["errorName"]])
+        return answer
+
+    return Operation(f"Authgear: {name}", run, sent.also, cold=False)
 
 
 def photo_event(
@@ -230,12 +299,101 @@ OPERATIONS = [
         meanwhile=lambda world: world.clean_up("pending"),
     ),
     removal_event("records are removed", "ready", "pending"),
+    clerk("a user is created", "POST", "/users", CLERK_USER, also=422),
+    clerk("a user is created, repeatably", "POST", "/users", CLERK_USER, headers=REPEATABLE),
+    clerk("users are listed", "GET", "/users?limit=2"),
+    clerk("users are found", "GET", "/users?username=ada&email_address=ada@example.com"),
+    clerk("users are counted", "GET", "/users/count"),
+    clerk("a user is read", "GET", "/users/{ada}"),
+    clerk("a user is changed", "PATCH", "/users/{ada}", {"first_name": "Augusta"}),
+    clerk(
+        "a user gets another name, number and picture",
+        "PATCH",
+        "/users/{ada}",
+        {
+            "username": "augusta",
+            "primary_phone_number_id": "{phone}",
+            "profile_image_id": "{ready}",
+        },
+    ),
+    clerk("a user is deleted", "DELETE", "/users/{ada}", also=404, late="pending"),
+    clerk(
+        "metadata are replaced", "PUT", "/users/{ada}/metadata", {"public_metadata": {"plan": "a"}}
+    ),
+    clerk(
+        "metadata are merged", "PATCH", "/users/{ada}/metadata", {"public_metadata": {"plan": "b"}}
+    ),
+    clerk("a picture is removed", "DELETE", "/users/{ada}/profile_image"),
+    clerk("a picture is sent", "POST", "/users/{ada}/profile_image", PHOTO_FORM, headers=FORM),
+    clerk("a password is verified", "POST", "/users/{ada}/verify_password", {"password": PASSWORD}),
+    *(
+        clerk(f"POST {action}", "POST", f"/users/{{ada}}/{action}")
+        for action in ("ban", "unban", "lock", "unlock")
+    ),
+    clerk("an address is added", "POST", "/email_addresses", CLERK_EMAIL, also=422),
+    clerk(
+        "an address is added, repeatably",
+        "POST",
+        "/email_addresses",
+        CLERK_EMAIL,
+        headers=REPEATABLE,
+    ),
+    clerk("an address is read", "GET", "/email_addresses/{email}"),
+    clerk("an address becomes primary", "PATCH", "/email_addresses/{email}", {"primary": True}),
+    clerk("an address is deleted", "DELETE", "/email_addresses/{email}", also=404),
+    clerk("a number is added", "POST", "/phone_numbers", CLERK_PHONE, also=422),
+    clerk("a number is read", "GET", "/phone_numbers/{phone}"),
+    clerk("a number becomes primary", "PATCH", "/phone_numbers/{phone}", {"primary": True}),
+    clerk("a number is deleted", "DELETE", "/phone_numbers/{phone}", also=404),
+    request(
+        "a rendition is served", "GET", f"/renditions/{{picture}}/{DIGEST}/256.webp", cold=False
+    ),
+    graphql("users are listed", "{ users(first: 2) { edges { node { id } } } }"),
+    graphql("a user is read", "query ($id: ID!) { node(id: $id) { id } }", id="{ada_node}"),
+    graphql(
+        "users are found",
+        '{ getUserByLoginID(loginIDKey: "username", loginIDValue: "ada") { id } }',
+    ),
+    graphql(
+        "a user is created",
+        'mutation { createUser(input: {definition: {loginID: {key: "username", value: "grace"}}})'
+        " { user { id } } }",
+        also=400,
+    ),
+    graphql(
+        "a user is changed", UPDATE, input={"userID": "{ada_node}", "customAttributes": {"a": 1}}
+    ),
+    graphql(
+        "a picture is set",
+        UPDATE,
+        input={
+            "userID": "{ada_node}",
+            "standardAttributes": {
+                "name": "Ada",
+                "picture": f"authgearimages:///{APP_ID}/{{nobodys}}",
+            },
+        },
+    ),
+    graphql(
+        "a picture is removed", UPDATE, input={"userID": "{ada_node}", "standardAttributes": {}}
+    ),
+    graphql(
+        "a user is deleted",
+        "mutation ($id: ID!) { deleteUser(input: {userID: $id}) { deletedUserID } }",
+        id="{ada_node}",
+        also=404,
+    ),
+    request("an address is issued", "GET", ADDRESSES),
+    request("an address is issued by POST", "POST", ADDRESSES),
+    request("a photo is sent to its address", "POST", "{address}", PHOTO_FORM, headers=FORM),
+    request("an object is served", "GET", f"/_images/{APP_ID}/{{nobodys}}/profile", cold=False),
 ]
 
 
 # Operations that touch what others touch.
 RACING = [
     request("a user gets a name", "PATCH", f"{USERS}/{{ada}}", {"username": "grace"}),
+    clerk("another is sent", "POST", "/users/{ada}/profile_image", OTHER_FORM, headers=OTHER),
     *(
         operation
         for operation in OPERATIONS
@@ -251,9 +409,14 @@ RACING = [
             "a picture is removed",
             "a photo arrives",
             "records are removed",
+            "Clerk: a picture is sent",
+            "Authgear: a picture is set",
+            "a photo is sent to its address",
         )
     ),
 ]
+# What is answered from the function's own files.
+WITHOUT_AWS = {"GET /api/v1/openapi.json", "GET /avatars/{colour}/{file}"}
 
 
 def failures(calls: list[str]) -> Iterator[Failure]:
@@ -278,7 +441,10 @@ class Runner:
         """A world in which nothing has happened, for an environment that knows nothing."""
         self.world.contents.restore(self.world.service)
         operation.given(self.world)
-        forget_keys()
+        if operation.cold:
+            forget_keys()
+        else:
+            self.world.service.with_key("GET", ADDRESSES)
         if operation.meanwhile:
             self.network.interrupt(1, partial(operation.meanwhile, self.world))
         self.network.removed = []
@@ -307,11 +473,12 @@ class Runner:
 
     def finish(self, operation: Operation) -> Contents:
         """What is left when all events have arrived and what nobody knows of has expired."""
-        for upload_id in sorted(Contents.of().uploads().keys() - self._known):
-            self.world.service.dynamodb.delete_item(
-                TableName="uploads", Key={"id": {"S": upload_id}}
-            )
-            self.network.removed.append(upload_id)
+        for upload_id, record in Contents.of().uploads().items():
+            if "expires_at" in record and upload_id not in self._known:
+                self.world.service.dynamodb.delete_item(
+                    TableName="uploads", Key={"id": {"S": upload_id}}
+                )
+                self.network.removed.append(upload_id)
         return self.catch_up(operation)
 
     def catch_up(self, *operations: Operation) -> Contents:
@@ -319,9 +486,14 @@ class Runner:
         service = self.world.service
         for late in {operation.late for operation in operations if operation.late}:
             service.deliver(self.world.names[late])
-        if self.network.removed:
-            service.deliver_removal(*self.network.removed)
+        self.clean_up()
         return Contents.of()
+
+    def clean_up(self) -> None:
+        """Tell of all records that are gone."""
+        removed, self.network.removed = self.network.removed, []
+        if removed:
+            self.world.service.deliver_removal(*removed)
 
     def case(self, operation: Operation, failure: Failure, wanted: int) -> Contents:
         """What is left of an operation with a fault; every answer on the way must be right."""
@@ -341,10 +513,15 @@ class Runner:
         return self.finish(operation)
 
     def race(self, first: Operation, at: int, second: Operation) -> Contents:
-        """What is left of an operation when another one comes between two of its calls."""
+        """What is left of an operation when another one, and cleanup, come between two calls."""
         self.start(first)
         second.given(self.world)
-        self.network.interrupt(at, lambda: second.run(self.world))
+
+        def interrupt() -> None:
+            second.run(self.world)
+            self.clean_up()
+
+        self.network.interrupt(at, interrupt)
         status = self.attempt(first, None)
         assert status in range(200, 500), f"answers {status}"
         if not self.network.interrupted:  # the first was over before
@@ -376,6 +553,15 @@ def total(request: pytest.FixtureRequest) -> Iterator[dict[str, int]]:
     capture: Any = request.config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled():
         print(f"\n{sum(cases.values())} faults in {len(cases)} operations")
+
+
+def test_every_route_and_every_event_is_among_the_operations(runner: Runner) -> None:
+    for operation in OPERATIONS:
+        runner.start(operation)
+        assert runner.attempt(operation, None) is not None
+        assert runner.calls
+    all_of_them = {*routes().by_key, "thumbnails", "cleanup"}
+    assert runner.network.routes >= all_of_them - WITHOUT_AWS
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")
