@@ -154,7 +154,7 @@ def test_the_middle_is_shown(accepted: str, across: bool) -> None:
         ("AVIF", {"quality": 95, "speed": 10, "subsampling": "4:4:4"}),
     ],
 )
-@pytest.mark.parametrize("size", [(1700, 1599), (2333, 2501)])
+@pytest.mark.parametrize("size", [(1703, 1601), (2333, 2501)])
 def test_large_photos_look_as_if_one_filter_had_seen_all_their_pixels(
     accepted: str, options: dict[str, object], size: tuple[int, int]
 ) -> None:
@@ -334,6 +334,15 @@ def test_transparency_is_kept(accepted: str) -> None:
         )
         < 4
     )
+
+
+def test_large_photos_keep_their_transparency_too() -> None:
+    clear = photo(size=(1800, 1500)).convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    for accepted, options in (("PNG", {"compress_level": 1}), ("WEBP", {"method": 0})):
+        shown = picture(encoded(clear, accepted, **options))
+        assert difference(shown.getchannel("A"), reference(clear.getchannel("A"))) < 3
+        assert difference(shown, reference(clear)) < 6
 
 
 def test_the_colour_of_clear_pixels_does_not_bleed() -> None:

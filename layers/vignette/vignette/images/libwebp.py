@@ -98,8 +98,10 @@ def read_features(data: bytes) -> tuple[int, int, bool]:
     return features.width, features.height, bool(features.has_animation)
 
 
-def decode(data: bytes, size: tuple[int, int]) -> Image.Image:
-    """A WebP file that is no animation, scaled to `size` in pixels: an RGB or RGBA image.
+def decode(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int]) -> Image.Image:
+    """A box of a WebP file that is no animation, scaled to `size`: an RGB or RGBA image.
+
+    The box is left, top, right, bottom, in pixels like the size.
 
     Raises `ValueError` for a broken file.
     """
@@ -108,6 +110,10 @@ def decode(data: bytes, size: tuple[int, int]) -> Image.Image:
         raise ImportError("libwebp's decoder interface is another version")
     mode = "RGBA" if _features(data).has_alpha else "RGB"
     config.output.colorspace = _MODE_RGBA if mode == "RGBA" else _MODE_RGB
+    left, top, right, bottom = box
+    config.options.use_cropping = 1
+    config.options.crop_left, config.options.crop_top = left, top
+    config.options.crop_width, config.options.crop_height = right - left, bottom - top
     config.options.use_scaling = 1
     config.options.scaled_width, config.options.scaled_height = size
     config.options.use_threads = 1
