@@ -15,7 +15,7 @@ import sys
 import threading
 import uuid
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,14 @@ SERVICES = [
     "sqs",
     "sts",
 ]
+
+# What Lambda needs on a stream that it reads for a function (AWS Lambda, "Using DynamoDB streams").
+READ_STREAM = (
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+)
 
 # Execution environments of one function: more would only wait for the cores of one machine.
 CONCURRENCY = 8
@@ -91,6 +99,8 @@ def mend(state: Path) -> None:
     _unpack_layers_once(state / "tmp/layers")
     _bound_concurrency()
     _keep_streams()
+    _retry_records()
+    _act_as_roles()
     _keep_events(state / "events")
     _hide_what_is_missing()
 
@@ -163,6 +173,8 @@ def _log_to_files(directory: Path) -> None:
     def emit_and_write(
         function: dict[str, Any], request_id: str, text: str, *rest: Any, **named: Any
     ) -> None:
+        if not _may_log(function):
+            return
         emit(function, request_id, text, *rest, **named)
         if text:
             with (directory / f"{function['config']['FunctionName']}.log").open("a") as log:
@@ -247,6 +259,109 @@ def _keep_streams() -> None:
 
     dynamodb.get_state = tables_and_streams
     lambda_svc._restore_esm_positions = restore_positions
+
+
+def _retry_records() -> None:
+    """Give a stream's records to their function until it has taken them or the retries are over.
+
+    MiniStack drops records that a function reports as failed, and gives up none that it fails on.
+    """
+    from ministack.services import lambda_svc
+
+    choose, execute = lambda_svc._apply_filter_criteria, lambda_svc._execute_function
+    reading: dict[int, tuple[Any, Any]] = {}  # by identity: what is read now, and its mapping
+    attempts: Counter[str] = Counter()
+
+    def choose_and_remember(records: Any, mapping: Any) -> Any:
+        chosen = choose(records, mapping)
+        if chosen:
+            reading[id(chosen)] = (records, mapping)
+        return chosen
+
+    def execute_and_retry(function: dict[str, Any], event: Any) -> Any:
+        result = execute(function, event)
+        batch: Any = event.get("Records") if isinstance(event, dict) else None
+        if id(batch) not in reading:
+            return result
+        records, mapping = reading.pop(id(batch))
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+        if result.get("error"):
+            failed = [batch[0]["dynamodb"]["SequenceNumber"]]
+        else:
+            reported = result["body"]["batchItemFailures"]
+            failed = [each["itemIdentifier"] for each in reported]
+        if not failed:
+            return result
+        done = min(map(numbers.index, failed))
+        attempts[numbers[done]] += 1
+        if attempts[numbers[done]] > mapping["MaximumRetryAttempts"]:
+            lambda_svc._send_ddb_stream_failure_record(
+                *(mapping, function, [records[done]], mapping["EventSourceArn"], result),
+                "RetryAttemptsExhausted",
+            )
+            done += 1
+        with lambda_svc._dynamodb_stream_positions_lock:
+            lambda_svc._dynamodb_stream_positions[mapping["UUID"]] += done
+        return {**result, "error": True}  # goes on reading from there, after a while
+
+    lambda_svc._apply_filter_criteria = choose_and_remember
+    lambda_svc._execute_function = execute_and_retry
+
+
+def _act_as_roles() -> None:
+    """Let Lambda read streams and fill queues only where the function's role allows it.
+
+    MiniStack does as nobody in particular.
+    """
+    from ministack.services import lambda_svc
+
+    choose, give_up = lambda_svc._apply_filter_criteria, lambda_svc._route_async_failure
+    give_up_records = lambda_svc._send_ddb_stream_failure_record
+
+    def choose_as_role(records: Any, mapping: Any) -> Any:
+        function = lambda_svc._functions[mapping["FunctionName"]]
+        for action in READ_STREAM:
+            if not _allows(function, action, mapping["EventSourceArn"]):
+                raise PermissionError(action)
+        return choose(records, mapping)
+
+    def give_up_as_role(target: str, name: str, *rest: Any) -> None:
+        if _allows(lambda_svc._functions[name], "sqs:SendMessage", target):
+            give_up(target, name, *rest)
+
+    def give_up_records_as_role(mapping: Any, function: Any, *rest: Any) -> None:
+        target = mapping["DestinationConfig"]["OnFailure"]["Destination"]
+        if _allows(function, "sqs:SendMessage", target):
+            give_up_records(mapping, function, *rest)
+
+    lambda_svc._apply_filter_criteria = choose_as_role
+    lambda_svc._route_async_failure = give_up_as_role
+    lambda_svc._send_ddb_stream_failure_record = give_up_records_as_role
+
+
+def _may_log(function: dict[str, Any]) -> bool:
+    """Whether a function's role lets Lambda write to its log group, which may have to be made."""
+    from ministack.services import cloudwatch_logs
+
+    name = function["config"]["LoggingConfig"]["LogGroup"]
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    if name not in cloudwatch_logs._log_groups:
+        actions.append("logs:CreateLogGroup")
+    group = cloudwatch_logs._make_group_arn(name)
+    return all(_allows(function, action, group) for action in actions)
+
+
+def _allows(function: dict[str, Any], action: str, resource: str) -> bool:
+    """Whether a function's role allows an action of Lambda's own."""
+    from ministack.core import iam_evaluator
+
+    role = function["config"]["Role"]
+    account, name = role.split(":")[4], role.rpartition("/")[2]
+    context = iam_evaluator.EvalContext(
+        *(role, "AssumedRole", account, action, resource, os.environ["MINISTACK_REGION"])
+    )
+    policies = iam_evaluator._gather_role_policies(name, account)
+    return bool(iam_evaluator.evaluate(context, policies).decision == "Allow")
 
 
 def _hide_what_is_missing() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,34 @@ class Client:
             aws_access_key_id=self.stack["accessKeyId"],
             aws_secret_access_key=self.stack["secretAccessKey"],
         )
+
+    def resource(self, logical_id: str) -> str:
+        """The name that a resource of the template has in the deployed stack."""
+        answer = self.aws("cloudformation").describe_stack_resource(
+            StackName=self.stack["stackName"], LogicalResourceId=logical_id
+        )
+        return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+
+    def failed_events(self) -> list[str]:
+        """What the dead-letter queue holds, which is taken out of it."""
+        sqs, queue = self.aws("sqs"), self.resource("FailedEvents")
+        bodies: list[str] = []
+        while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    @contextmanager
+    def stream_reader(self, during: dict[str, Any], after: dict[str, Any]) -> Iterator[None]:
+        """Read the stream of the uploads table with other settings for a while."""
+        functions = self.aws("lambda")
+        (mapping,) = functions.list_event_source_mappings()["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], **during)
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], **after)
 
     def objects(self, prefix: str) -> set[str]:
         """The keys of the bucket's objects under a prefix."""

@@ -1,32 +1,51 @@
-"""Events that cannot be processed are retried, then kept in the dead-letter queue."""
+"""Events that cannot be processed are tried again, then kept in the dead-letter queue."""
 
 import json
+import time
 import uuid
-from typing import Any
 
-from tests.e2e.conftest import Client, eventually
+from tests.e2e.conftest import PHOTOS, Client, eventually
+from tests.e2e.roles import Role
 
-
-def _resource(client: Client, logical_id: str) -> str:
-    answer = client.aws("cloudformation").describe_stack_resource(
-        StackName=client.stack["stackName"], LogicalResourceId=logical_id
-    )
-    return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
 
 
-def _kept(client: Client, mark: str) -> bool:
-    queue = client.aws("sqs")
-    messages: list[dict[str, Any]] = queue.receive_message(
-        QueueUrl=_resource(client, "FailedEvents"), MaxNumberOfMessages=10, VisibilityTimeout=0
-    ).get("Messages", [])
-    return any(mark in message["Body"] for message in messages)
+def is_in_the_queue(client: Client, mark: str) -> bool:
+    """Whether an event arrives in the dead-letter queue."""
+    return eventually(lambda: any(mark in body for body in client.failed_events()), seconds=12)
+
+
+def deleted_upload(client: Client) -> str:
+    """The prefix of the objects of an upload that was ready, and whose record is gone."""
+    me = client.user_headers(client.create_user()["id"])
+    upload_id = client.upload(me, PHOTO)["id"]
+    assert client.http.delete(f"/api/v1/uploads/{upload_id}", headers=me).status_code == 204
+    return f"renditions/{upload_id}/"
 
 
 def test_a_photo_event_that_always_fails_ends_in_the_queue(client: Client) -> None:
     mark = uuid.uuid4().hex
     client.aws("lambda").invoke(
-        FunctionName=_resource(client, "Thumbnails"),
+        FunctionName=client.resource("Thumbnails"),
         InvocationType="Event",
         Payload=json.dumps({"Records": [{"no": mark}]}),
     )
-    assert eventually(lambda: _kept(client, mark), seconds=60)
+    assert is_in_the_queue(client, mark)
+
+
+def test_objects_that_could_not_be_deleted_are_deleted_later(client: Client) -> None:
+    with Role(client, "cleanup").without("s3:DeleteObject"):
+        left = [deleted_upload(client) for _ in range(2)]
+        time.sleep(2)  # tries that fail
+        assert all(client.objects(prefix) for prefix in left)
+    assert eventually(lambda: not any(client.objects(prefix) for prefix in left))
+
+
+def test_a_record_whose_objects_can_never_be_deleted_ends_in_the_queue(client: Client) -> None:
+    client.failed_events()
+    with (
+        client.stream_reader({"MaximumRetryAttempts": 1}, {"MaximumRetryAttempts": 10}),
+        Role(client, "cleanup").without("s3:DeleteObject"),
+    ):
+        deleted_upload(client)
+        assert is_in_the_queue(client, "DDBStreamBatchInfo")

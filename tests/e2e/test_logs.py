@@ -7,7 +7,6 @@ searched for what secrets and addresses look like.
 import re
 import time
 import uuid
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 from tests.e2e.conftest import PHOTOS, Client, eventually
-from tests.e2e.test_permissions import Role, physical_id
+from tests.e2e.roles import Role
 from tests.template import template
 
 PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
@@ -41,16 +40,9 @@ def functions() -> list[str]:
 def logs(client: Client) -> dict[str, str]:
     """What each function has logged since the stack was started."""
     files = {
-        name: Path(client.stack["logs"]) / f"{physical_id(client, name)}.log"
-        for name in functions()
+        name: Path(client.stack["logs"]) / f"{client.resource(name)}.log" for name in functions()
     }
     return {name: file.read_text() if file.exists() else "" for name, file in files.items()}
-
-
-def without(client: Client, name: str, action: str) -> AbstractContextManager[None]:
-    """Take all permissions for an action away from a function for a while."""
-    role = Role(client, name)
-    return role.without(*(each for each in role.permissions if each.action == action))
 
 
 class Someone:
@@ -203,29 +195,29 @@ class Someone:
         """Nobody expects a permission to be missing: what was asked for ends in a traceback."""
         email = self.word("email in a fault", "{}@example.com")
         native = {"email": email, "firstName": self.word("name in a fault"), "lastName": "X"}
-        with without(self.client, "profiles", "dynamodb:PutItem"):
+        with Role(self.client, "profiles").without("dynamodb:PutItem"):
             self.send(500, "POST", "/api/v1/shared/users", json=native)
             repeatable = {**self.client.key, "Idempotency-Key": uuid.uuid4().hex}
             self.send(500, "POST", "/api/v1/shared/users", json=native, headers=repeatable)
-        with without(self.client, "clerk", "dynamodb:PutItem"):
+        with Role(self.client, "clerk").without("dynamodb:PutItem"):
             clerk = {
                 "email_address": [email],
                 "password": self.word("password in a fault"),
                 "public_metadata": {"note": self.word("metadata in a fault")},
             }
             self.send(500, "POST", "/v1/users", json=clerk)
-        with without(self.client, "authgear_graphql", "dynamodb:PutItem"):
+        with Role(self.client, "authgear_graphql").without("dynamodb:PutItem"):
             failed = self.ask(
                 'mutation { createUser(input: {definition: {loginID: {key: "email", '
                 f'value: "{email}"}}}}}}) {{ user {{ id }} }} }}'
             )
             assert failed["errors"][0]["extensions"]["reason"] == "UnexpectedError"
-        with without(self.client, "clerk_pictures", "s3:PutObject"):
+        with Role(self.client, "clerk_pictures").without("s3:PutObject"):
             user_id = self.client.create_user()["id"]
             path = f"/v1/users/{user_id}/profile_image"
             self.send(500, "POST", path, files={"file": PHOTO})
         for name in ("profiles", "clerk", "authgear_graphql"):
-            with without(self.client, name, "secretsmanager:GetSecretValue"):
+            with Role(self.client, name).without("secretsmanager:GetSecretValue"):
                 time.sleep(1.1)  # after which an unknown key may be a new one
                 self.is_refused_in_a_fault(name)
 
