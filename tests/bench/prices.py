@@ -1,6 +1,7 @@
 """What AWS charges, in US dollars: region us-east-1, on demand, beyond the free tiers.
 
-As AWS published it in 2025 on the pricing pages of each service (aws.amazon.com/SERVICE/pricing).
+As on the pricing page of each service (aws.amazon.com/SERVICE/pricing); last compared with what
+is publicly reported of those pages in November 2026.
 Storage, data transfer to the internet, alarms and the secret itself are not part of a request.
 """
 
