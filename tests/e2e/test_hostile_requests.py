@@ -2,7 +2,11 @@
 
 import base64
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -12,81 +16,42 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 import pytest
-import schemathesis
 from cryptography.hazmat.primitives import serialization
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
 from tests.e2e.conftest import PHOTOS, ROOT, Client
 
 PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
-DOCUMENT = ROOT / "layers" / "vignette" / "vignette" / "native" / "openapi.json"
+HERE = Path(__file__).parent
 
 # Requests that the native API's own document describes, and those that it rules out
 
-schemathesis.openapi.format(
-    "uri", st.from_regex(r"https?://[a-z]{1,20}\.example(/[a-z]{0,9})?", fullmatch=True)
-)
-SCHEMA: Any = schemathesis.openapi.from_path(DOCUMENT)
-SCHEMA.config.checks.negative_data_rejection.expected_statuses.append("413")
-OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 
-
-class Fuzzed:
-    """Sends generated requests to where they meet something: a user, and an upload of theirs."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._prepare()
-
-    def _prepare(self) -> None:
-        self._user_id = self._client.create_user()["id"]
-        self._own = self._client.user_headers(self._user_id)
-        self._upload_id = self._client.upload_form(self._own, PHOTO)["uploadId"]
-
-    def send(self, case: Case[Any]) -> None:
-        """Send a request, and judge the answer by the document."""
-        credentials = {name for each in case.operation.definition.raw["security"] for name in each}
-        for name in case.path_parameters or {}:
-            case.path_parameters[name] = self._user_id if name == "user_id" else self._upload_id
-        if isinstance(case.body, dict) and "contentLength" in case.body:
-            named = case.body.get("userId")
-            case.body["userId"] = self._user_id if named is None else named
-        if "Idempotency-Key" in (case.headers or {}):
-            case.headers["Idempotency-Key"] = uuid.uuid4().hex  # repeating is another test's
-        headers = self._client.key if "secretKey" in credentials else self._own
-        answer = case.call_and_validate(
-            base_url=self._client.stack["baseUrl"], headers=headers if credentials else {}
-        )
-        if case.method == "DELETE" and answer.status_code == 204:
-            self._prepare()
-
-
-@pytest.mark.parametrize(
-    ("operation", "mode"),
-    [
-        pytest.param(operation, mode, id=f"{operation.label} {mode.value}")
-        for operation in OPERATIONS
-        for mode in GenerationMode
-        if mode is GenerationMode.POSITIVE or operation.definition.raw["security"]
-    ],
-)
-def test_answers_are_those_of_the_document(
-    client: Client, operation: Any, mode: GenerationMode
-) -> None:
-    fuzzed = Fuzzed(client)
-
-    @settings(
-        max_examples=15,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+def test_answers_are_those_of_the_document(client: Client, tmp_path: Path) -> None:
+    user_id = client.create_user()["id"]
+    facts = tmp_path / "stack.json"
+    facts.write_text(json.dumps(client.stack))
+    base = client.stack["baseUrl"]
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli"),
+            *("--config-file", str(HERE / "schemathesis.toml"), "run", "--no-color"),
+            *("--url", base, f"{base}/api/v1/openapi.json"),
+        ],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "SECRET_KEY": client.stack["secretKey"],
+            "STACK_FILE": str(facts),
+            "USER_ID": user_id,
+            "USER_TOKEN": client.user_headers(user_id)["Authorization"].split()[1],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    @given(operation.as_strategy(generation_mode=mode))
-    def send(case: Case[Any]) -> None:
-        fuzzed.send(case)
-
-    send()
+    assert run.returncode == 0, run.stdout + run.stderr
+    print(*re.findall(r"\d+ generated.*", run.stdout))
+    assert all(f"✅ {phase}" in run.stdout for phase in ("Coverage", "Fuzzing", "Stateful"))
 
 
 # Forged tokens

@@ -256,6 +256,8 @@ WRONG_PROFILE_VALUES = [
     ("profilePictureUrl", "data:image/png;base64,AA=="),
     ("profilePictureUrl", f"https://id.example.com/{'x' * 2048}"),
     ("profilePictureUrl", " https://id.example.com/ada.png"),
+    ("profilePictureUrl", "https://id.example.com/zoë.png"),
+    ("profilePictureUrl", 'https://id.example.com/"><script>'),
     ("profilePictureUrl", 5),
 ]
 

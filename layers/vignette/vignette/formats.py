@@ -52,10 +52,11 @@ ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, patt
 Locale = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)
 ]
-# RFC 3986 has no place for spaces, which a parser would drop and what is kept would still have.
+# The characters of RFC 3986 (section 2): all others a parser would drop or encode, and what is kept
+# would still have them.
 WebAddress = Annotated[
     str,
-    StringConstraints(max_length=2048, pattern=r"^[^\x00-\x20\x7f]*$"),
+    StringConstraints(max_length=2048, pattern=r"^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*$"),
     AfterValidator(_web_address),
     WithJsonSchema(_WEB_ADDRESS),
 ]
