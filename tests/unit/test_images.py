@@ -189,6 +189,17 @@ def test_orientation_is_read_in_either_byte_order() -> None:
         assert difference(picture(data), reference(PHOTO)) < 5
 
 
+@pytest.mark.parametrize("size", [PHOTO.size, (1800, 1500)])
+def test_a_png_may_say_after_its_pixels_how_the_camera_was_held(size: tuple[int, int]) -> None:
+    image = photo(size=size)
+    stored = encoded(image.transpose(Image.Transpose.ROTATE_90), "PNG", compress_level=1)
+    end = stored.rindex(b"IEND") - 4
+    data = stored[:end] + chunk(b"eXIf", exif(6).removeprefix(b"Exif\0\0")) + stored[end:]
+    opened = open_photo(data)
+    assert (opened.width, opened.height) == size
+    assert difference(picture(data), reference(image)) < 5
+
+
 LOOP = b"II*\0\x08\0\0\0\x01\0\x32\x01\x02\0\x04\0\0\0\x08\0\0\0\x08\0\0\0"
 
 

@@ -141,6 +141,7 @@ def _open_png(data: bytes) -> Source:
     from PIL.PngImagePlugin import PngImageFile
 
     image = PngImageFile(_File(data))
+    image.info["exif"] = _png_exif(data)
     _scale_key_colour(image)
     mode, size = image.mode, image.size
     is_plain = _png_depth(image) in ("RGB", "RGBA") and not _has_key_colour(image)
@@ -151,6 +152,22 @@ def _open_png(data: bytes) -> Source:
         return _raw_raster(mode, size, _decode_large_png(data, mode, size), size[0] * len(mode))
 
     return _source("PNG", image, decode)
+
+
+def _png_exif(data: bytes) -> bytes | None:
+    """The EXIF of a PNG, which may also come after its pixels.
+
+    Extensions to the PNG 1.2 Specification, version 1.5.0, 3.7; Pillow finds that when it decodes.
+    """
+    at = 8
+    for _ in range(_MAX_READS):
+        if at + 8 > len(data):
+            break
+        length, name = struct.unpack_from(">I4s", data, at)
+        if name == b"eXIf":
+            return data[at + 8 : at + 8 + length]
+        at += 12 + length
+    return None
 
 
 def _decode_large_png(data: bytes, mode: str, size: tuple[int, int]) -> memoryview:
