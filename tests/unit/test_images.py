@@ -133,6 +133,16 @@ def test_the_smallest_photos_keep_their_short_side(size: tuple[int, int]) -> Non
     assert {each.width for each in made.values()} == {min(size)}
 
 
+@pytest.mark.parametrize("side", [2, 16, 48])
+def test_the_smallest_pictures_keep_the_colour_of_every_pixel(side: int) -> None:
+    pixels = Image.new("RGB", (side, side))
+    colours = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255))
+    for at in range(side * side):
+        pixels.putpixel((at % side, at // side), colours[(at + at // side) % 4])
+    shown = picture(encoded(pixels, "PNG"), 64).convert("RGB")
+    assert ImageChops.difference(shown, pixels).getbbox() is None
+
+
 @pytest.mark.parametrize("across", [True, False])
 @pytest.mark.parametrize("accepted", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_the_middle_is_shown(accepted: str, across: bool) -> None:

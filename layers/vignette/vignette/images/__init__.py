@@ -57,6 +57,10 @@ _SIDEWAYS = (5, 6, 7, 8)
 _EFFORT = 4
 _EFFORT_FOR_JPEG = 2
 
+# Pixels across, below which a picture is kept exactly: icons and pixel art are this small, and WebP
+# otherwise stores colours at half the resolution.
+_LOSSLESS_BELOW = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
@@ -253,5 +257,6 @@ def _srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
 def _webp(picture: Image.Image, quality: int, effort: int) -> bytes:
     """The pixels as WebP and nothing else: Pillow writes metadata only where it is handed some."""
     body = BytesIO()
-    picture.save(body, "WEBP", quality=quality, method=effort)
+    lossless = max(picture.size) < _LOSSLESS_BELOW
+    picture.save(body, "WEBP", quality=quality, method=effort, lossless=lossless)
     return body.getvalue()
