@@ -2,6 +2,7 @@
 memory, and nothing of it is served."""
 
 import json
+import mmap
 import os
 import random
 import struct
@@ -455,7 +456,7 @@ def endless() -> Image.Image:
 
 
 def hungry() -> Image.Image:
-    return Image.frombytes("RGB", (1, 1), bytearray(isolation.DATA_BYTES))
+    return Image.frombytes("RGB", (1, 1), bytearray(2 * isolation.DATA_BYTES))
 
 
 def crashing() -> Image.Image:
@@ -484,6 +485,16 @@ def test_a_decoder_that_does_not_end_well_is_ended(
     assert caught.value.reason == reason
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)  # no process is left over
+
+
+def test_an_isolated_decoder_has_the_same_memory_whatever_the_function_holds() -> None:
+    def modest() -> Image.Image:
+        return Image.frombytes("RGB", (1, 1), bytearray(isolation.DATA_BYTES // 2))
+
+    with mmap.mmap(-1, 2 * isolation.DATA_BYTES, flags=mmap.MAP_PRIVATE):
+        assert isolation.isolated(modest).size == (1, 1)
+        with pytest.raises(UnreadableImage, match="too_many_pixels"):
+            isolation.isolated(hungry)
 
 
 def test_an_isolated_decoder_hands_its_picture_over() -> None:

@@ -12,13 +12,14 @@ import signal
 import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from PIL import Image
 
 from vignette.images.unreadable import UnreadableImage, reading
 
 SECONDS = 8
-DATA_BYTES = 480 * 1024 * 1024  # with the code of the libraries, some 500 MiB in memory
+DATA_BYTES = 420 * 1024 * 1024  # on top of what the function holds already
 
 _HEADER = struct.Struct("<4sII")  # Pillow's mode, width, height
 _OUT_OF_MEMORY = b"out of memory"
@@ -54,7 +55,8 @@ def isolated(make: Callable[[], Image.Image]) -> Image.Image:
 def _run_and_exit(make: Callable[[], Image.Image], writable: int) -> None:
     """The child's whole life. It leaves by `_exit`: nothing of the parent's is flushed twice."""
     try:
-        resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES, DATA_BYTES))
+        limit = _data_in_use() + DATA_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         try:
             image = make()
@@ -69,6 +71,15 @@ def _run_and_exit(make: Callable[[], Image.Image], writable: int) -> None:
             rest = rest[os.write(writable, rest) :]
     finally:
         os._exit(0)
+
+
+def _data_in_use() -> int:
+    """The bytes that count towards RLIMIT_DATA: proc(5), statm; where there is none, nothing."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[5]
+    except FileNotFoundError:
+        return 0
+    return int(pages) * resource.getpagesize()
 
 
 def _read_all(readable: int, deadline: float) -> bytes:
