@@ -14,17 +14,14 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, floor
 
-from PIL import Image, ImageCms, WebPImagePlugin
+from PIL import Image, ImageCms
 
 from vignette import settings
-from vignette.images import formats
+from vignette.images import formats, libwebp
 from vignette.images.isolation import isolated
 from vignette.images.unreadable import UnreadableImage, reading
 
 __all__ = ["Photo", "Rendition", "UnreadableImage", "open_photo"]
-
-# Importing the plugin spares the first `save` from importing those of every other format.
-assert WebPImagePlugin.SUPPORTED  # noqa: S101
 
 # Every photo takes and returns some megabytes many times over. glibc would give each back to the
 # kernel, which clears it anew: a tenth of all the work. Other C libraries have no such call.
@@ -52,10 +49,9 @@ _UPRIGHT = {
 }
 _SIDEWAYS = (5, 6, 7, 8)
 
-# libwebp's method, 0 to 6. A JPEG is decoded so fast that encoding is most of the work: there
-# half of the time is worth three percent of the bytes.
-_EFFORT = 4
-_EFFORT_FOR_JPEG = 2
+# libwebp's method, 0 to 6. The others are encoded while the largest is, which everything waits for:
+# there half of the time is worth three percent of the bytes.
+_EFFORT_FOR_LARGEST, _EFFORT = 2, 4
 
 # Pixels across, below which a picture is kept exactly: icons and pixel art are this small, and WebP
 # otherwise stores colours at half the resolution.
@@ -88,7 +84,6 @@ class Photo:
         self.width, self.height = source.size
         if source.orientation in _SIDEWAYS:
             self.width, self.height = self.height, self.width
-        self._effort = _EFFORT_FOR_JPEG if source.format == "JPEG" else _EFFORT
 
     def renditions(
         self,
@@ -110,7 +105,8 @@ class Photo:
                 if not encoding or size < picture.width:
                     side = min(size, picture.width)
                     picture = picture.resize((side, side), Image.Resampling.LANCZOS)
-                    current = encoders.submit(_webp, picture, quality, self._effort)
+                    effort = _EFFORT if encoding else _EFFORT_FOR_LARGEST
+                    current = encoders.submit(_webp, picture, quality, effort)
                 encoding.setdefault(current, []).append(size)
             for done in as_completed(encoding):
                 for size in encoding[done]:
@@ -125,7 +121,8 @@ class Photo:
         Raises:
             UnreadableImage: `corrupt_image` or `too_many_pixels`.
         """
-        return _webp(self._decoded(lambda: _whole(self._source, side)), quality, self._effort)
+        picture = self._decoded(lambda: _whole(self._source, side))
+        return _webp(picture, quality, _EFFORT_FOR_LARGEST)
 
     def _decoded(self, picture: Callable[[], Image.Image]) -> Image.Image:
         with reading():
@@ -255,8 +252,5 @@ def _srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
 
 
 def _webp(picture: Image.Image, quality: int, effort: int) -> bytes:
-    """The pixels as WebP and nothing else: Pillow writes metadata only where it is handed some."""
-    body = BytesIO()
     lossless = max(picture.size) < _LOSSLESS_BELOW
-    picture.save(body, "WEBP", quality=quality, method=effort, lossless=lossless)
-    return body.getvalue()
+    return libwebp.encode(picture, quality=quality, effort=effort, lossless=lossless)

@@ -1,11 +1,11 @@
 """Drawing default pictures."""
 
 from importlib.resources import as_file, files
-from io import BytesIO
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from vignette import settings
+from vignette.images import libwebp
 
 # Noto Sans: Latin, Greek, Cyrillic and Devanagari.
 _FONT = files("fontpkg_noto_sans") / "files/NotoSans[wdth,wght].ttf"
@@ -26,9 +26,7 @@ def drawn(initials: str, colour: str) -> bytes:
         image = _letters(initials, font, colour)
     else:
         image = _person(colour)
-    body = BytesIO()
-    image.save(body, "WEBP", lossless=True)
-    return body.getvalue()
+    return libwebp.encode(image, quality=settings.WEBP_QUALITY, effort=4, lossless=True)
 
 
 def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
