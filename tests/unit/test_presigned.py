@@ -147,6 +147,20 @@ def test_a_picture_address_is_the_one_that_boto3_would_make(service: Service) ->
     assert address in {each["url"] for each in service.read_upload(upload_id)["renditions"]}
 
 
+def test_a_picture_address_stays_the_same_for_a_minute(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def address(seconds: int) -> str:
+        now = NOW.replace(second=0) + timedelta(seconds=seconds)
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: now)
+        monkeypatch.setattr("time.time", now.timestamp)
+        return str(service.read_user(user_id)["profilePictureUrl"])
+
+    user_id, _ = service.user_with_picture()
+    assert address(1) == address(59)
+    assert address(60) not in (address(1), address(120))
+
+
 @pytest.mark.parametrize(
     ("region", "host"),
     [

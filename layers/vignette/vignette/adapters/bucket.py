@@ -1,9 +1,11 @@
 """S3: presigned requests signed without a client, and the objects of the private bucket."""
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from botocore.auth import S3SigV4PostAuth, S3SigV4QueryAuth
@@ -58,8 +60,16 @@ def presigned_post(
 
 
 def presigned_url(key: str, *, lifetime: timedelta) -> str:
-    """Sign a GET of one object; costs no network call."""
-    request = AWSRequest(method="GET", url=f"{_url()}/{key}")
+    """Sign a GET of one object; costs no network call.
+
+    It stays the same for a minute, so that a browser finds the object in its cache.
+    """
+    return _presigned_url(f"{_url()}/{key}", lifetime, int(time.time()) // 60)
+
+
+@lru_cache
+def _presigned_url(url: str, lifetime: timedelta, _minute: int) -> str:
+    request = AWSRequest(method="GET", url=url)
     S3SigV4QueryAuth(
         aws.credentials(), "s3", aws.region(), expires=int(lifetime.total_seconds())
     ).add_auth(request)
