@@ -49,9 +49,10 @@ _UPRIGHT = {
 }
 _SIDEWAYS = (5, 6, 7, 8)
 
-# libwebp's method, 0 to 6. The others are encoded while the largest is, which everything waits for:
-# there half of the time is worth three percent of the bytes.
-_EFFORT_FOR_LARGEST, _EFFORT = 2, 4
+# libwebp's method, 0 to 6. The largest picture is what everything waits for: there half of the time
+# is worth three percent of the bytes. The others are encoded meanwhile, and more thoroughly, but a
+# JPEG is decoded so fast that they would be late.
+_QUICK, _THOROUGH = 2, 4
 
 # Pixels across, below which a picture is kept exactly: icons and pixel art are this small, and WebP
 # otherwise stores colours at half the resolution.
@@ -84,6 +85,7 @@ class Photo:
         self.width, self.height = source.size
         if source.orientation in _SIDEWAYS:
             self.width, self.height = self.height, self.width
+        self._effort = _QUICK if source.format == "JPEG" else _THOROUGH
 
     def renditions(
         self,
@@ -105,7 +107,7 @@ class Photo:
                 if not encoding or size < picture.width:
                     side = min(size, picture.width)
                     picture = picture.resize((side, side), Image.Resampling.LANCZOS)
-                    effort = _EFFORT if encoding else _EFFORT_FOR_LARGEST
+                    effort = self._effort if encoding else _QUICK
                     current = encoders.submit(_webp, picture, quality, effort)
                 encoding.setdefault(current, []).append(size)
             for done in as_completed(encoding):
@@ -122,7 +124,7 @@ class Photo:
             UnreadableImage: `corrupt_image` or `too_many_pixels`.
         """
         picture = self._decoded(lambda: _whole(self._source, side))
-        return _webp(picture, quality, _EFFORT_FOR_LARGEST)
+        return _webp(picture, quality, _QUICK)
 
     def _decoded(self, picture: Callable[[], Image.Image]) -> Image.Image:
         with reading():
