@@ -7,7 +7,7 @@ from typing import Any
 from tests.bench.contest import Entry
 from tests.bench.runtime import Lambda
 
-ROUNDS = 9
+ROUNDS = 15
 
 
 def measure(entries: Sequence[Entry], rounds: int = ROUNDS) -> list[dict[str, Any]]:
