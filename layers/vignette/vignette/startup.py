@@ -9,8 +9,8 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-# A start makes up to 90,000 objects that stay, and the collector would look at all of them again and
-# again: 30 ms of CPU time, a tenth of a cold start.
+# A start makes up to 90,000 objects that stay, and the collector would look at all of them again
+# and again: 30 ms of CPU time, a tenth of a cold start.
 gc.set_threshold(200_000)
 
 
