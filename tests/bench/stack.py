@@ -1,6 +1,7 @@
 """The service deployed into MiniStack, and requests to it as API Gateway hands them over."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -114,8 +115,12 @@ class Stack:
 
 @contextmanager
 def running() -> Iterator[Stack]:
-    """A stack of the bench's own, built and deployed from what is in the checkout."""
+    """A stack of the bench's own, built and deployed from what is in the checkout, and empty.
+
+    MiniStack answers the later, now and then, the more it has kept.
+    """
     state = WORK / "stack"
+    shutil.rmtree(state, ignore_errors=True)
     facts = state / "stack.json"
     state.mkdir(parents=True, exist_ok=True)
     output = state / "output.log"
