@@ -19,7 +19,7 @@ test: # Everything that has to hold, the fast checks first
 	@$(SETUP) dev ministack sam lambda
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy layers/vignette/vignette functions tests
+	$(BIN)/mypy layers/vignette/vignette functions tests tools
 	$(BIN)/mypy --ignore-missing-imports local
 	$(SAM) validate --lint --region us-east-1
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered

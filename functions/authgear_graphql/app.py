@@ -1,11 +1,11 @@
 """Authgear's Admin API: users, in GraphQL."""
 
 from vignette import settings
-from vignette.access import authenticate_admin
 from vignette.authgear.errors import answer
 from vignette.authgear.execution import execute, read_request
 from vignette.authgear.schema import Context
-from vignette.http import Api, Request, Response
+from vignette.http.access import authenticate_admin
+from vignette.http.api import Api, Request, Response
 
 
 def query(request: Request) -> Response:

@@ -1,9 +1,10 @@
 """Authgear's pictures, served to anyone who has the address."""
 
-from vignette import renditions, settings
+from vignette import settings
 from vignette.authgear.errors import answer
+from vignette.domain import renditions
 from vignette.errors import NotFound
-from vignette.http import Api, Request, Response
+from vignette.http.api import Api, Request, Response
 
 # What is at an address never changes but may be removed, and then has to be gone soon. The time
 # is Authgear's.

@@ -1,11 +1,11 @@
 """Authgear's Admin API: pictures come in, each at a signed address of its own."""
 
 from vignette import settings
-from vignette.access import authenticate_admin
 from vignette.authgear import addresses
 from vignette.authgear.errors import answer, invalid
-from vignette.http import Api, Request, Response
-from vignette.ids import new_id
+from vignette.domain.ids import new_id
+from vignette.http.access import authenticate_admin
+from vignette.http.api import Api, Request, Response
 
 
 def issue(request: Request) -> Response:
@@ -17,7 +17,8 @@ def issue(request: Request) -> Response:
 
 def receive(request: Request) -> Response:
     """`POST /_images/{app_id}/{object_id}`: the picture, as the file of a form."""
-    from vignette import forms, renditions  # issuing an address needs neither
+    from vignette.domain import renditions  # issuing an address needs neither
+    from vignette.http import forms  # issuing an address needs neither
 
     object_id = request.path("object_id")
     path = f"/_images/{request.path('app_id')}/{object_id}"

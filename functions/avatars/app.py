@@ -1,8 +1,9 @@
 """Avatars: the pictures of users who have none, for anybody."""
 
-from vignette import avatars, settings
-from vignette.http import Api, Request, Response
-from vignette.native.problems import problem
+from vignette import settings
+from vignette.domain import avatars
+from vignette.http.api import Api, Request, Response
+from vignette.native.errors import problem
 
 
 def read(request: Request) -> Response:

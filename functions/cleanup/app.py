@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
-from vignette import renditions
-from vignette.ids import is_id
-from vignette.telemetry import count, finish, logger
+from vignette.domain import renditions
+from vignette.domain.ids import is_id
+from vignette.runtime.telemetry import count, finish, logger
 
 # A record that fails is delivered again, the ones before it are not.
 _processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)

@@ -1,13 +1,13 @@
 """Clerk's Backend API: users, their e-mail addresses and phone numbers."""
 
-from vignette import identifications, pictures, profiles, users
-from vignette.access import require_key
 from vignette.clerk import queries, responses
 from vignette.clerk.errors import error
-from vignette.http import Api, Request, Response
-from vignette.idempotency import once
-from vignette.identifications import Kind
-from vignette.users import User
+from vignette.domain import identifications, pictures, profiles, users
+from vignette.domain.identifications import Kind
+from vignette.domain.users import User
+from vignette.http.access import require_key
+from vignette.http.api import Api, Request, Response
+from vignette.http.idempotency import once
 
 
 def create(request: Request) -> Response:
@@ -94,8 +94,8 @@ def merge_metadata(request: Request) -> Response:
 
 def verify_password(request: Request) -> Response:
     """`POST /users/{user_id}/verify_password`."""
-    from vignette import passwords
     from vignette.clerk import requests
+    from vignette.domain import passwords
 
     require_key(request.caller)
     passwords.verify(request.path("user_id"), requests.given_password(request))

@@ -1,11 +1,11 @@
 """Clerk's Backend API: a user's picture, sent and set in one request."""
 
-from vignette import pictures
-from vignette.access import require_key
 from vignette.clerk import responses
 from vignette.clerk.errors import error
 from vignette.clerk.photos import photo
-from vignette.http import Api, Request, Response
+from vignette.domain import pictures
+from vignette.http.access import require_key
+from vignette.http.api import Api, Request, Response
 
 
 def update(request: Request) -> Response:

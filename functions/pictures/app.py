@@ -1,10 +1,10 @@
 """Pictures: set, replace or remove a user's profile picture."""
 
-from vignette import pictures
-from vignette.access import require_key, require_user
-from vignette.http import Api, Request, Response
+from vignette.domain import pictures
+from vignette.http.access import require_key, require_user
+from vignette.http.api import Api, Request, Response
 from vignette.native import requests, responses
-from vignette.native.problems import problem
+from vignette.native.errors import problem
 
 
 def update(request: Request) -> Response:

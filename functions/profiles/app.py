@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from vignette import users
-from vignette.access import require_key, require_user
-from vignette.http import Api, Request, Response
-from vignette.idempotency import once
+from vignette.domain import users
+from vignette.http.access import require_key, require_user
+from vignette.http.api import Api, Request, Response
+from vignette.http.idempotency import once
 from vignette.native import responses
-from vignette.native.problems import problem
+from vignette.native.errors import problem
 
 
 def create(request: Request) -> Response:

@@ -1,8 +1,9 @@
 """Renditions: pictures at their public addresses, for anybody who has one."""
 
-from vignette import renditions, settings
-from vignette.http import Api, Request, Response
-from vignette.native.problems import problem
+from vignette import settings
+from vignette.domain import renditions
+from vignette.http.api import Api, Request, Response
+from vignette.native.errors import problem
 
 
 def read(request: Request) -> Response:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from vignette import renditions
-from vignette.ids import upload_of_original
-from vignette.telemetry import count, finish, logger
+from vignette.domain import renditions
+from vignette.domain.ids import upload_of_original
+from vignette.runtime.telemetry import count, finish, logger
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401

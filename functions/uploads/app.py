@@ -1,10 +1,10 @@
 """Uploads: issue presigned forms, report what became of them, delete them."""
 
-from vignette import uploads
-from vignette.http import Api, Request, Response
-from vignette.idempotency import once
+from vignette.domain import uploads
+from vignette.http.api import Api, Request, Response
+from vignette.http.idempotency import once
 from vignette.native import responses
-from vignette.native.problems import problem
+from vignette.native.errors import problem
 
 
 def create(request: Request) -> Response:

@@ -3,7 +3,7 @@
     python compile_patterns.py PACKAGE_DIRECTORY SERVICE...
 
 writes a module `compiled_patterns` with the machine code of every expression that importing the
-libraries and making clients compiles, for `vignette.startup`.
+libraries and making clients compiles, for `vignette.runtime.startup`.
 """
 
 import importlib

@@ -127,7 +127,7 @@ def _measure(crowd: int) -> dict[str, Used]:
         redirect_stdout(output),
         deployed_service(patch) as service,
     ):
-        from vignette.telemetry import logger  # reads the environment
+        from vignette.runtime.telemetry import logger  # reads the environment
 
         patch.setattr(Table, "__deepcopy__", _shallow_table, raising=False)
         patch.setattr(logger.registered_handler, "stream", output)

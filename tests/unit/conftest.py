@@ -390,8 +390,8 @@ def new_environment() -> None:
 
 def forget_keys() -> None:
     """Let the functions forget the secret key and the issuer's keys."""
-    from vignette import access
     from vignette.adapters import secret
+    from vignette.http import access
 
     secret._provider.cache_clear()
     secret._refreshed_at = float("-inf")
@@ -456,7 +456,7 @@ def output(
     service: Service, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Iterator[Callable[[], str]]:
     """What the functions have written to their log since it was last asked for."""
-    from vignette.telemetry import logger
+    from vignette.runtime.telemetry import logger
 
     handler: Any = logger.registered_handler
     before, handler.stream = handler.stream, CurrentOutput()

@@ -22,7 +22,7 @@ from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from tests.unit.conftest import REGION, Service
 
-from vignette import renditions
+from vignette.domain import renditions
 
 RENDITIONS = (64, 128, 256, 512)
 _TABLES = {"users": "pk", "uploads": "id", "idempotency": "id"}

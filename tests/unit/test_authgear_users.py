@@ -358,7 +358,7 @@ query ($first: Int, $last: Int, $after: String, $before: String, $direction: Sor
 
 def five(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The node ids of five users, the newest first."""
-    from vignette import users
+    from vignette.domain import users
 
     clock = iter(range(1_700_000_000_000, 1_800_000_000_000, 1000))
     monkeypatch.setattr(users, "_now", lambda: next(clock))
@@ -871,7 +871,7 @@ def test_a_user_without_a_username_cannot_be_given_one(service: Service) -> None
 
 
 def test_naming_another_of_ones_addresses_makes_it_the_first(service: Service) -> None:
-    from vignette import users
+    from vignette.domain import users
 
     user_id = created(service, "email", "one@example.com")
     users.modify(

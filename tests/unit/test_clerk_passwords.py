@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.clerk import Clerk, Refusal
 
-from vignette import passwords
+from vignette.domain import passwords
 
 PASSWORD = "correct horse"
 CURRENT = "$argon2id$v=19$m=47104,t=1,p=1$"

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.unit.clerk import Clerk, Refusal, refusals
 from tests.unit.conftest import PHOTO, ROOT, Answer, Service, aws_error
 
-from vignette import avatars
+from vignette.domain import avatars
 
 FLOWER = (ROOT / "tests" / "photos" / "flower.jpg").read_bytes()
 FOR_EVER = "public, max-age=31536000, immutable"

@@ -38,7 +38,7 @@ def event(service: Service, name: str) -> Any:
 
 def new_ids_are(value: str) -> Any:
     """While this lasts, every id that the service makes is a certain one."""
-    return patch("vignette.ids.uuid4", lambda: UUID(value))
+    return patch("vignette.domain.ids.uuid4", lambda: UUID(value))
 
 
 def nothing(_: Service) -> None:

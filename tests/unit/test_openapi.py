@@ -14,12 +14,12 @@ from tests.unit.conftest import ENVIRONMENT, ROOT, Answer, Service
 FILE = ROOT / "layers" / "vignette" / "vignette" / "native" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
 NOBODY = "00000000-0000-4000-8000-000000000000"
-REGENERATE = "PYTHONPATH=layers/vignette python -m vignette.native.openapi"
+REGENERATE = "PYTHONPATH=layers/vignette python -m tools.openapi"
 
 
 @pytest.mark.usefixtures("service")
 def test_the_document_is_current() -> None:
-    from vignette.native import openapi
+    from tools import openapi
 
     assert openapi.text() == FILE.read_text(), f"run: {REGENERATE}"
 

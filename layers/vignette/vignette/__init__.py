@@ -1,3 +1,3 @@
 """Vignette: user profiles and profile pictures, one core behind three wire formats."""
 
-from vignette import startup as startup
+from vignette.runtime import startup as startup

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from vignette import access, settings
+from vignette import settings
 from vignette.authgear.errors import ApiError
+from vignette.http import access
 
 _PURPOSE = "authgear image upload"
 _DATE = "x-authgear-date"

@@ -12,9 +12,12 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from vignette import pictures, settings, users
+from vignette import settings
 from vignette.authgear.addresses import image_path
 from vignette.authgear.errors import ApiError, Cause, validation_failed
+from vignette.domain import pictures, users
+from vignette.domain.ids import is_id
+from vignette.domain.users import Identification, User
 from vignette.errors import (
     NotFound,
     UploadInUse,
@@ -22,8 +25,6 @@ from vignette.errors import (
     UploadWrongKind,
     UploadWrongScope,
 )
-from vignette.ids import is_id
-from vignette.users import Identification, User
 
 type Attributes = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vignette import errors, settings
-from vignette.http import Response
+from vignette.http.api import Response
 
 _STATUS = {
     "Invalid": 400,

@@ -21,7 +21,7 @@ from graphql import (
 from vignette.authgear.errors import ApiError, problem
 from vignette.authgear.schema import Context, schema
 from vignette.errors import VignetteError
-from vignette.telemetry import count, logger
+from vignette.runtime.telemetry import count, logger
 
 # A query for everything that the schema has needs 5 levels, introspection as tools do it 14.
 MAX_DEPTH = 16

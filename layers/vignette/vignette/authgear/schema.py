@@ -26,10 +26,10 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from vignette import users
 from vignette.authgear import attributes
 from vignette.authgear.errors import ApiError, Cause, invalid, validation_failed
-from vignette.users import User
+from vignette.domain import users
+from vignette.domain.users import User
 
 # Authgear's limit on a page (`pkg/util/graphqlutil`).
 _MAX_PAGE = 20
@@ -241,9 +241,9 @@ def _format_error(key: str, value: str) -> str | None:
     """What is wrong with a login id, or None."""
     from pydantic import TypeAdapter, ValidationError  # most requests need no validation
 
-    from vignette import formats
+    from vignette.http import fields
 
-    types = {"email": formats.Email, "phone": formats.Phone, "username": formats.Username}
+    types = {"email": fields.Email, "phone": fields.Phone, "username": fields.Username}
     adapter: TypeAdapter[str] = TypeAdapter(types[key])
     try:
         adapter.validate_python(value)

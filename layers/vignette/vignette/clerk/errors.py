@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from vignette import errors, settings
-from vignette.http import Response
+from vignette.http.api import Response
 
 # What the domain calls a field, where Clerk calls the parameter otherwise.
 _PARAMETERS = {

@@ -2,10 +2,11 @@
 
 from http import HTTPStatus
 
-from vignette import forms, settings
+from vignette import settings
 from vignette.clerk.errors import ClerkError
 from vignette.errors import TooLarge
-from vignette.http import Request
+from vignette.http import forms
+from vignette.http.api import Request
 
 _MIB = 1024 * 1024
 

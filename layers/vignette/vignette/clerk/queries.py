@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vignette.errors import FieldProblem, Invalid
-from vignette.http import Request
+from vignette.http.api import Request
 
 # Clerk's names of the exact filters, and the domain's.
 _FILTERS = {

@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from vignette import passwords, settings, users
+from vignette import settings
+from vignette.domain import passwords, users
+from vignette.domain.identifications import Kind
+from vignette.domain.users import Identification, Password, User
 from vignette.errors import FieldProblem, Invalid, Malformed
-from vignette.formats import Email, ExternalId, Locale, Milliseconds, Name, Phone, Username
-from vignette.http import Request
-from vignette.identifications import Kind
-from vignette.users import Identification, Password, User
+from vignette.http.api import Request
+from vignette.http.fields import Email, ExternalId, Locale, Milliseconds, Name, Phone, Username
 
 # From this version on metadata has routes of its own.
 # https://clerk.com/docs/guides/development/upgrading/upgrade-guides/2026-05-12

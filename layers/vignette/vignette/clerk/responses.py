@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from vignette import pictures
-from vignette.identifications import Kind
-from vignette.users import Identification, User
+from vignette.domain import pictures
+from vignette.domain.identifications import Kind
+from vignette.domain.users import Identification, User
 
 
 def user(user: User, origin: str) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from vignette import settings
-from vignette.access import Caller, require_key
+from vignette.domain.uploads import Kind, Scope
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
-from vignette.formats import Email, ExternalId, Milliseconds, Name, Username, WebAddress
-from vignette.http import Request
+from vignette.http.access import Caller, require_key
+from vignette.http.api import Request
+from vignette.http.fields import Email, ExternalId, Milliseconds, Name, Username, WebAddress
 from vignette.native.responses import State
-from vignette.uploads import Kind, Scope
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal, NotRequired, TypedDict, cast
 
-from vignette import pictures, settings, uploads, users
+from vignette import settings
+from vignette.domain import pictures, uploads, users
 
 # Formats, by the names that the OpenAPI document knows them by.
 type DateTime = str

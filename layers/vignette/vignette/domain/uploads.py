@@ -8,8 +8,8 @@ from enum import StrEnum
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr, ConditionBase, Item, Key
+from vignette.domain.ids import new_id, original_object_key, upload_key, used_mark_key, user_key
 from vignette.errors import NotFound, UploadInUse, UploadUsed
-from vignette.ids import new_id, original_object_key, upload_key, used_mark_key, user_key
 
 BY_USER = "byUser"
 

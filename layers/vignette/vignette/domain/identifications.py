@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
-from vignette import settings, users
+from vignette import settings
+from vignette.domain import users
+from vignette.domain.users import Identification, User
 from vignette.errors import FieldProblem, Invalid, NotFound, Taken
-from vignette.users import Identification, User
 
 
 class Kind(StrEnum):

@@ -3,7 +3,7 @@
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-from vignette.startup import settle
+from vignette.runtime.startup import settle
 
 logger = Logger()
 _metrics = Metrics()

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
-from vignette.access import Caller, authenticate
 from vignette.errors import Malformed, TooLarge, VignetteError
-from vignette.startup import prime
-from vignette.telemetry import count, finish, logger
+from vignette.http.access import Caller, authenticate
+from vignette.runtime.startup import prime
+from vignette.runtime.telemetry import count, finish, logger
 
 
 class Request:

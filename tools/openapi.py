@@ -1,8 +1,8 @@
 """The native API as an OpenAPI 3.1 document, generated from the code that reads and renders it.
 
-    PYTHONPATH=layers/vignette python -m vignette.native.openapi
+    PYTHONPATH=layers/vignette python -m tools.openapi
 
-writes `openapi.json` beside this module, which the service serves as it is.
+writes `openapi.json` into the package, which the service serves as it is.
 """
 
 import json
@@ -16,9 +16,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from vignette import errors, settings
-from vignette.native import problems, requests, responses
+from vignette.native import errors as problems
+from vignette.native import requests, responses
 
-FILE = Path(__file__).with_name("openapi.json")
+FILE = Path(responses.__file__).with_name("openapi.json")
 
 type Problem = errors.VignetteError | type[errors.VignetteError]
 
@@ -175,7 +176,7 @@ _HEADERS = {
 _FORMATS = {"DateTime": "date-time", "Url": "uri", "Uuid": "uuid"}
 _NAMES = {
     "vignette__native__responses__State": "UserState",
-    "vignette__uploads__State": "UploadState",
+    "vignette__domain__uploads__State": "UploadState",
 }
 
 

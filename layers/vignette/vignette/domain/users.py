@@ -10,11 +10,12 @@ from itertools import batched, islice
 from typing import Any
 from zlib import crc32
 
-from vignette import settings, uploads
+from vignette import settings
 from vignette.adapters import table
 from vignette.adapters.table import Attr, Item, Key
+from vignette.domain import uploads
+from vignette.domain.ids import is_id, new_id, upload_key, user_key
 from vignette.errors import NotFound, Taken, Unavailable
-from vignette.ids import is_id, new_id, upload_key, user_key
 
 _ATTEMPTS = 4
 # What one update may set without knowing what was there before.

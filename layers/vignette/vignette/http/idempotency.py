@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from vignette import settings
 from vignette.adapters import aws
+from vignette.domain.ids import derived_id, new_id
 from vignette.errors import FieldProblem, IdempotencyKeyInUse, IdempotencyKeyReused, Invalid
-from vignette.http import Request, Response
-from vignette.ids import derived_id, new_id
+from vignette.http.api import Request, Response
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from vignette import settings, uploads
+from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
-from vignette.errors import NotFound, UnusablePhoto
-from vignette.ids import (
+from vignette.domain import uploads
+from vignette.domain.ids import (
     WHOLE,
     is_id,
     original_object_key,
@@ -21,7 +21,8 @@ from vignette.ids import (
     renditions_prefix,
     upload_key,
 )
-from vignette.uploads import State
+from vignette.domain.uploads import State
+from vignette.errors import NotFound, UnusablePhoto
 
 if TYPE_CHECKING:
     from vignette.images import Photo

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vignette import pictures, users
-from vignette.identifications import Kind, with_primary
-from vignette.users import User
+from vignette.domain import pictures, users
+from vignette.domain.identifications import Kind, with_primary
+from vignette.domain.users import User
 
 
 def update(user_id: str, changes: Mapping[str, Any]) -> User:

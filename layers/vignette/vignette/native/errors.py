@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import NotRequired, TypedDict
 
 from vignette import errors, settings
-from vignette.http import Response
+from vignette.http.api import Response
 
 STATUS: dict[type[errors.VignetteError], HTTPStatus] = {
     errors.Malformed: HTTPStatus.BAD_REQUEST,

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from vignette import avatars, renditions, settings, uploads, users
+from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
+from vignette.domain import avatars, renditions, uploads, users
+from vignette.domain.ids import rendition_object_key, upload_key, user_key
+from vignette.domain.uploads import Kind, Scope, State, Upload
+from vignette.domain.users import Picture, User
 from vignette.errors import (
     NotFound,
     Unavailable,
@@ -16,9 +20,6 @@ from vignette.errors import (
     UploadWrongKind,
     UploadWrongScope,
 )
-from vignette.ids import rendition_object_key, upload_key, user_key
-from vignette.uploads import Kind, Scope, State, Upload
-from vignette.users import Picture, User
 
 _ATTEMPTS = 4
 

@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from vignette import users
 from vignette.adapters.table import ConditionFailed
+from vignette.domain import users
+from vignette.domain.users import Password
 from vignette.errors import NoPassword, Unavailable, WrongPassword
-from vignette.users import Password
 
 # OWASP's Password Storage Cheat Sheet, the first of its settings: 46 MiB, 1 pass, 1 lane.
 _MEMORY_KIB, _PASSES, _LANES = 46 * 1024, 1, 1

@@ -1,0 +1,1 @@
+"""Users, uploads and pictures: the rules, whatever wire format asks."""

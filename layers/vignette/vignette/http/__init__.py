@@ -1,0 +1,1 @@
+"""HTTP as every wire format needs it: requests, callers, forms, fields, idempotency."""

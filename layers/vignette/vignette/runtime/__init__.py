@@ -1,0 +1,1 @@
+"""How a function starts, logs and counts on Lambda."""
