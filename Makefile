@@ -7,22 +7,36 @@ SAM = SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venv/sam/bin/sam
 LOCK = .local/venv/uv/bin/uv pip compile --quiet --python-version 3.13 --universal \
 	--only-binary :all: --generate-hashes --no-emit-index-url --no-header --no-annotate $(UPGRADE)
 
+define static-checks
+$(BIN)/ruff check .
+$(BIN)/ruff format --check .
+$(BIN)/mypy layers/vignette/vignette functions tests tools
+$(BIN)/mypy --ignore-missing-imports local
+$(SAM) validate --lint --region us-east-1
+endef
+
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run test invoke bench lock clean
+.PHONY: run check format test invoke bench lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
 
+check: # Format, lint, types, template and unit tests without the long matrices; T=FILE for one file
+	@$(SETUP) dev sam
+	$(static-checks)
+	$(BIN)/pytest $(or $(T),tests/unit -m "not matrix" --numprocesses auto)
+
+format: # Mend what can be mended: format, order of imports, what the linter knows a mend for
+	@$(SETUP) dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 test: # Everything that has to hold, the fast checks first
 	@$(SETUP) dev ministack sam lambda
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy layers/vignette/vignette functions tests tools
-	$(BIN)/mypy --ignore-missing-imports local
-	$(SAM) validate --lint --region us-east-1
-	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+	$(static-checks)
+	$(BIN)/pytest --numprocesses auto --cov --cov-report=term-missing:skip-covered
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
 	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 REGION = "eu-central-1"
 ISSUER = "https://id.example.com"
 AUDIENCE = "vignette"
+NOBODY = "b7d1f9a2-5c3e-4f60-9a1d-0e8c2b7a4d55"  # an id that nothing has
 PHOTO = (ROOT / "tests" / "photos" / "astronaut.jpg").read_bytes()
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -4,6 +4,7 @@ import base64
 import hmac
 import io
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -175,7 +176,7 @@ def test_a_token_that_the_issuer_did_not_sign_is_refused(
         {"sub": 5},
         {"padding": "x" * 8192},
     ],
-    ids=lambda claims: str(claims)[:40],
+    ids=lambda claims: re.sub(r"\d{10}", "TIME", str(claims))[:40],
 )
 def test_a_token_with_wrong_claims_is_refused(
     service: Service, user_id: str, claims: dict[str, Any]

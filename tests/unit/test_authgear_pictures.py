@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import pytest
 from PIL import Image
-from tests.unit.conftest import APP_ID, PHOTO, Answer, Service, aws_error, forget_keys
+from tests.unit.conftest import APP_ID, NOBODY, PHOTO, Answer, Service, aws_error, forget_keys
 from tests.unit.test_authgear_graphql import admin_token
 from tests.unit.test_authgear_users import causes, node, update
 
@@ -35,10 +35,13 @@ def object_of(address: str) -> str:
 
 def form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
     """A form as an HTTP client encodes it, and its content type."""
+    content_type = "multipart/form-data; boundary=7d2a0c51e9b84f36"
     request = httpx.Request(
-        "POST", ORIGIN, files=[(name, ("photo.jpg", content)) for name, content in files]
+        *("POST", ORIGIN),
+        headers={"content-type": content_type},
+        files=[(name, ("photo.jpg", content)) for name, content in files],
     )
-    return request.read(), request.headers["content-type"]
+    return request.read(), content_type
 
 
 def post(
@@ -571,12 +574,12 @@ def test_an_unclaimed_object_is_set_through_this_api_only(service: Service) -> N
 @pytest.mark.parametrize(
     ("picture", "reason"),
     [
-        (uri(str(uuid.uuid4()), "other-app"), "the image belongs to another app"),
-        (f"{ORIGIN}/_images/other-app/{uuid.uuid4()}/profile", "the image belongs to another app"),
-        (uri(str(uuid.uuid4())), "there is no such image for this user"),
+        (uri(NOBODY, "other-app"), "the image belongs to another app"),
+        (f"{ORIGIN}/_images/other-app/{NOBODY}/profile", "the image belongs to another app"),
+        (uri(NOBODY), "there is no such image for this user"),
         (uri("not-an-id"), "there is no such image"),
         (f"authgearimages:///{APP_ID}", "there is no such image"),
-        (f"authgearimages:///{APP_ID}/{uuid.uuid4()}/profile", "there is no such image"),
+        (f"authgearimages:///{APP_ID}/{NOBODY}/profile", "there is no such image"),
         (f"{ORIGIN}/_images/{APP_ID}", "there is no such image"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.unit.clerk import Clerk, Refusal
-from tests.unit.conftest import Service
+from tests.unit.conftest import NOBODY, Service
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def test_an_id_of_the_other_kind_is_not_found(clerk: Clerk, kind: Kind) -> None:
 
 
 @both
-@pytest.mark.parametrize("unknown", [f"idn_{'0' * 40}", "idn_", "x", f"idn_{uuid.uuid4()}"])
+@pytest.mark.parametrize("unknown", [f"idn_{'0' * 40}", "idn_", "x", f"idn_{NOBODY}"])
 def test_an_unknown_id_is_not_found(clerk: Clerk, kind: Kind, unknown: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
         refusal = clerk.refused(method, f"{kind.path}/{unknown}")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 from tests.unit.clerk import Clerk, Refusal, refusals
-from tests.unit.conftest import PHOTO, ROOT, Answer, Service, aws_error
+from tests.unit.conftest import NOBODY, PHOTO, ROOT, Answer, Service, aws_error
 
 from vignette.domain import avatars
 
@@ -230,7 +230,7 @@ def test_what_is_no_form_is_refused(clerk: Clerk, content_type: str | None, body
     assert refusal == Refusal(400, "request_body_invalid")
 
 
-@pytest.mark.parametrize("user_id", [str(uuid.uuid4()), "user_1"])
+@pytest.mark.parametrize("user_id", [NOBODY, "user_1"])
 def test_nobody_gets_no_picture(clerk: Clerk, service: Service, user_id: str) -> None:
     assert refusals(clerk.send_photo(user_id)) == [Refusal(404, "resource_not_found")]
     assert service.objects() == {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.unit.clerk import Clerk, Refusal, refusals
-from tests.unit.conftest import Service, aws_error
+from tests.unit.conftest import NOBODY, Service, aws_error
 
 UNKNOWN = "form_param_unknown"
 
@@ -268,7 +268,7 @@ def test_a_deleted_user_is_gone_with_all_that_was_theirs(clerk: Clerk, service: 
     clerk.create(**attributes)
 
 
-@pytest.mark.parametrize("user_id", [str(uuid.uuid4()), "user_29w9IptNja3mP8GDXpquBwN2qR9", "%00"])
+@pytest.mark.parametrize("user_id", [NOBODY, "user_29w9IptNja3mP8GDXpquBwN2qR9", "%00"])
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

@@ -23,6 +23,8 @@ from tests.template import routes
 from tests.unit.conftest import APP_ID, Answer, Service, forget_keys
 from tests.unit.faults import Contents, Failure, Fault, Killed, Network
 
+pytestmark = pytest.mark.matrix
+
 USERS = "/api/v1/shared/users"
 UPLOADS = "/api/v1/uploads"
 ME = "/api/v1/users/me"
@@ -545,16 +547,6 @@ def runner(service: Service, monkeypatch: pytest.MonkeyPatch) -> Runner:
     return Runner(World.build(service), Network(service, monkeypatch))
 
 
-@pytest.fixture(scope="module")
-def total(request: pytest.FixtureRequest) -> Iterator[dict[str, int]]:
-    """The number of cases of every operation, printed at the end."""
-    cases: dict[str, int] = {}
-    yield cases
-    capture: Any = request.config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\n{sum(cases.values())} faults in {len(cases)} operations")
-
-
 def test_every_route_and_every_event_is_among_the_operations(runner: Runner) -> None:
     for operation in OPERATIONS:
         runner.start(operation)
@@ -566,7 +558,9 @@ def test_every_route_and_every_event_is_among_the_operations(runner: Runner) -> 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_nothing_is_lost_when(operation: Operation, runner: Runner, total: dict[str, int]) -> None:
+def test_nothing_is_lost_when(
+    operation: Operation, runner: Runner, record_property: Callable[[str, object], None]
+) -> None:
     runner.start(operation)
     status = runner.attempt(operation, None)
     assert status is not None
@@ -590,7 +584,8 @@ def test_nothing_is_lost_when(operation: Operation, runner: Runner, total: dict[
             for name in wanted
             if found[name] != wanted[name]
         ]
-    total[operation.name] = runner.cases
+    record_property("faults", runner.cases)
+    record_property("operations", 1)
     assert not wrong, "\n".join(wrong)
 
 

@@ -1,6 +1,7 @@
 """Hostile pictures: each becomes a clean rendition or fails with a reason, in bounded time and
 memory, and nothing of it is served."""
 
+import faulthandler
 import json
 import mmap
 import os
@@ -21,6 +22,8 @@ from PIL import Image
 from tests.photos import HERE, chunk, encoded, exif, photo, png, swapped_profile
 
 from vignette.images import UnreadableImage, isolation, open_photo
+
+pytestmark = pytest.mark.matrix
 
 ROOT = HERE.parent.parent
 MAX_SECONDS = 10
@@ -46,10 +49,13 @@ class Examined:
 
 
 @pytest.fixture
-def examine(tmp_path: Path) -> Callable[[Mapping[str, bytes]], Examined]:
+def examine(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> Callable[[Mapping[str, bytes]], Examined]:
     """Put files through the service's pictures; check what holds for every file there is."""
 
     def run(files: Mapping[str, bytes]) -> Examined:
+        record_property("hostile pictures", len(files))
         for name, data in files.items():
             assert len(data) <= MAX_UPLOAD_BYTES, name
             (tmp_path / name).write_bytes(data)

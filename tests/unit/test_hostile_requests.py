@@ -30,6 +30,8 @@ from tests.unit.conftest import (
     Service,
 )
 
+pytestmark = pytest.mark.matrix
+
 ROUTES = sorted(routes().by_key)
 FORMS = ["POST /v1/users/{user_id}/profile_image", "POST /_images/{app_id}/{object_id}"]
 GRAPHQL = "POST /_api/admin/graphql"

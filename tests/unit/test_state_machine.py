@@ -21,6 +21,8 @@ from PIL import Image
 from tests.unit.conftest import Answer, Service
 from tests.unit.faults import Contents, Failure, Fault, Killed, Network
 
+pytestmark = pytest.mark.matrix
+
 USERS = "/api/v1/shared/users"
 EMAILS = ["ada@example.com", "Ada@example.com", "bob@example.com", "eve@example.com"]
 USERNAMES = ["ada", "ADA", "bob", None]

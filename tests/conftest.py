@@ -1,0 +1,18 @@
+"""What tests have counted is added up and printed when all of them are over."""
+
+from collections import Counter
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the sums of what tests said with `record_property`, whichever process they ran in."""
+    counted: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and report.when == "call":
+                for name, number in report.user_properties:
+                    counted[name] += int(str(number))
+    for name, number in sorted(counted.items()):
+        terminalreporter.write_line(f"{number} {name}")
