@@ -1,23 +1,17 @@
-"""Clerk's published contract, where it is beside the project: what its schemas say of an answer."""
+"""The contracts that Clerk and Authgear publish: what Clerk's schemas say of an answer."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from openapi_schema_validator import OAS30Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-CONTRACTS = Path(__file__).parent.parent.parent / "shared" / "contracts"
-VERSIONS = ("2026-05-12", "2025-11-10")
+CONTRACTS = Path(__file__).with_name("contracts")
+CLERK_VERSIONS = ("2026-05-12", "2025-11-10")
 _ANY_ERROR = {"$ref": "#/components/responses/ClerkErrors"}
-
-
-@cache
-def present() -> bool:
-    """Whether the contract's documents are there."""
-    return all(_file(version).exists() for version in VERSIONS)
 
 
 def violations(version: str, operation: str, status: int, answer: Any) -> list[str]:
@@ -51,14 +45,9 @@ def operations(version: str) -> set[str]:
     }
 
 
-def _file(version: str) -> Path:
-    return CONTRACTS / f"clerk-bapi-{version}.yml"
-
-
 @cache
 def _document(version: str) -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document: dict[str, Any] = yaml.load(_file(version).read_text(), loader)  # both are safe
+    document: dict[str, Any] = json.loads((CONTRACTS / f"clerk-{version}.json").read_text())
     return document
 
 
@@ -66,6 +55,6 @@ def _document(version: str) -> dict[str, Any]:
 def _registry() -> Registry[Any]:
     resources = (
         (f"clerk:{version}", DRAFT202012.create_resource(_document(version)))
-        for version in VERSIONS
+        for version in CLERK_VERSIONS
     )
     return Registry().with_resources(resources)
