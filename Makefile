@@ -18,7 +18,7 @@ endef
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run check format test invoke bench lock clean
+.PHONY: run check format test invoke bench openapi lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
@@ -44,6 +44,10 @@ invoke: # Run EVENT, a file of events/, in Lambda's image against the running st
 bench: # Compare speed and cost with the alternatives
 	@$(SETUP) dev ministack sam lambda
 	PYTHONPATH=layers/vignette $(BIN)/python -m tests.bench
+
+openapi: # Write the OpenAPI document of the native API anew
+	@$(SETUP) dev
+	PYTHONPATH=layers/vignette $(BIN)/python -m tools.openapi
 
 lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer versions
 	@$(SETUP) uv

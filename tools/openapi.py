@@ -1,6 +1,6 @@
 """The native API as an OpenAPI 3.1 document, generated from the code that reads and renders it.
 
-    PYTHONPATH=layers/vignette python -m tools.openapi
+    make openapi
 
 writes `openapi.json` into the package, which the service serves as it is.
 """

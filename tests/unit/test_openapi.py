@@ -14,7 +14,7 @@ from tests.unit.conftest import ENVIRONMENT, ROOT, Answer, Service
 FILE = ROOT / "layers" / "vignette" / "vignette" / "native" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
 NOBODY = "00000000-0000-4000-8000-000000000000"
-REGENERATE = "PYTHONPATH=layers/vignette python -m tools.openapi"
+REGENERATE = "make openapi"
 
 
 @pytest.mark.usefixtures("service")
