@@ -174,10 +174,6 @@ _HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "Retry-After",
 }
 _FORMATS = {"DateTime": "date-time", "Url": "uri", "Uuid": "uuid"}
-_NAMES = {
-    "vignette__native__responses__State": "UserState",
-    "vignette__domain__uploads__State": "UploadState",
-}
 
 
 class _Schemas(GenerateJsonSchema):
@@ -280,10 +276,7 @@ def _schemas() -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
 
 def text() -> str:
     """The document as the file has it."""
-    written = json.dumps(document(), indent=2) + "\n"
-    for made_up, name in _NAMES.items():
-        written = written.replace(made_up, name)
-    return written
+    return json.dumps(document(), indent=2) + "\n"
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from vignette.clerk import queries, responses
 from vignette.clerk.errors import error
 from vignette.domain import identifications, pictures, profiles, users
-from vignette.domain.identifications import Kind
-from vignette.domain.users import User
+from vignette.domain.model import IdentificationKind, User
 from vignette.http.access import require_key
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
@@ -131,7 +130,7 @@ def delete_picture(request: Request) -> Response:
 class Identifications:
     """The routes of e-mail addresses, or of phone numbers."""
 
-    def __init__(self, kind: Kind, parameter: str, name: str) -> None:
+    def __init__(self, kind: IdentificationKind, parameter: str, name: str) -> None:
         self._kind = kind
         self._parameter = parameter
         self._name = name
@@ -190,8 +189,8 @@ def _user(request: Request, user: User) -> Response:
     return Response(200, responses.user(user, request.origin))
 
 
-_emails = Identifications(Kind.EMAIL, "email_address_id", "email_address")
-_phones = Identifications(Kind.PHONE, "phone_number_id", "phone_number")
+_emails = Identifications(IdentificationKind.EMAIL, "email_address_id", "email_address")
+_phones = Identifications(IdentificationKind.PHONE, "phone_number_id", "phone_number")
 
 handler = Api(
     {

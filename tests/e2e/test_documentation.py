@@ -18,7 +18,9 @@ _TWO_COMMANDS = re.compile(r"^make (run|test)\b.*$", re.MULTILINE)
 
 def _has_docker() -> bool:
     docker = shutil.which("docker")
-    return bool(docker) and subprocess.run([docker, "info"], capture_output=True).returncode == 0
+    if docker is None:
+        return False
+    return subprocess.run([docker, "info"], capture_output=True).returncode == 0
 
 
 def _script(page: str) -> str:

@@ -17,7 +17,7 @@ from vignette.authgear.addresses import image_path
 from vignette.authgear.errors import ApiError, Cause, validation_failed
 from vignette.domain import pictures, users
 from vignette.domain.ids import is_id
-from vignette.domain.users import Identification, User
+from vignette.domain.model import Identification, User
 from vignette.errors import (
     NotFound,
     UploadInUse,

@@ -29,7 +29,7 @@ from graphql import (
 from vignette.authgear import attributes
 from vignette.authgear.errors import ApiError, Cause, invalid, validation_failed
 from vignette.domain import users
-from vignette.domain.users import User
+from vignette.domain.model import User
 
 # Authgear's limit on a page (`pkg/util/graphqlutil`).
 _MAX_PAGE = 20

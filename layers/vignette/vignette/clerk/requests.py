@@ -14,8 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vignette import settings
 from vignette.domain import passwords, users
-from vignette.domain.identifications import Kind
-from vignette.domain.users import Identification, Password, User
+from vignette.domain.model import Identification, IdentificationKind, Password, User
 from vignette.errors import FieldProblem, Invalid, Malformed
 from vignette.http.api import Request
 from vignette.http.fields import Email, ExternalId, Locale, Milliseconds, Name, Phone, Username
@@ -242,10 +241,10 @@ def metadata_patch(request: Request) -> Callable[[User], User]:
     return change
 
 
-def new_identification(request: Request, kind: Kind) -> NewIdentification:
+def new_identification(request: Request, kind: IdentificationKind) -> NewIdentification:
     """The address or number to add, and to whom."""
     body: NewEmailAddress | NewPhoneNumber
-    if kind == Kind.EMAIL:
+    if kind == IdentificationKind.EMAIL:
         body = _parse(NewEmailAddress, request)
         value = body.email_address
     else:
@@ -254,9 +253,9 @@ def new_identification(request: Request, kind: Kind) -> NewIdentification:
     return NewIdentification(body.user_id, value, bool(body.verified), bool(body.primary))
 
 
-def identification_changes(request: Request, kind: Kind) -> tuple[bool | None, bool]:
+def identification_changes(request: Request, kind: IdentificationKind) -> tuple[bool | None, bool]:
     """Whether an address or number is verified, None for as it was, and is to be primary."""
-    model = EmailAddressChanges if kind == Kind.EMAIL else PhoneNumberChanges
+    model = EmailAddressChanges if kind == IdentificationKind.EMAIL else PhoneNumberChanges
     body: _IdentificationChanges = _parse(model, request)
     return body.verified, bool(body.primary)
 

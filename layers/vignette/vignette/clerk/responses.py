@@ -3,8 +3,7 @@
 from typing import Any
 
 from vignette.domain import pictures
-from vignette.domain.identifications import Kind
-from vignette.domain.users import Identification, User
+from vignette.domain.model import Identification, IdentificationKind, User
 
 
 def user(user: User, origin: str) -> dict[str, Any]:
@@ -24,8 +23,8 @@ def user(user: User, origin: str) -> dict[str, Any]:
         "primary_email_address_id": user.email.id if user.email else None,
         "primary_phone_number_id": user.phone.id if user.phone else None,
         "primary_web3_wallet_id": None,
-        "email_addresses": [identification(Kind.EMAIL, each) for each in user.emails],
-        "phone_numbers": [identification(Kind.PHONE, each) for each in user.phones],
+        "email_addresses": [identification(IdentificationKind.EMAIL, each) for each in user.emails],
+        "phone_numbers": [identification(IdentificationKind.PHONE, each) for each in user.phones],
         "web3_wallets": [],
         "passkeys": [],
         "external_accounts": [],
@@ -55,9 +54,9 @@ def user(user: User, origin: str) -> dict[str, Any]:
     }
 
 
-def identification(kind: Kind, identification: Identification) -> dict[str, Any]:
+def identification(kind: IdentificationKind, identification: Identification) -> dict[str, Any]:
     """An e-mail address or a phone number, whose value only its user can have."""
-    is_email = kind == Kind.EMAIL
+    is_email = kind == IdentificationKind.EMAIL
     name = "email_address" if is_email else "phone_number"
     if identification.verified:
         verification = {"object": "verification_admin", "status": "verified", "strategy": "admin"}

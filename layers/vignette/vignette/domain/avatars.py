@@ -11,7 +11,7 @@ from zlib import crc32
 from vignette.errors import NotFound
 
 if TYPE_CHECKING:
-    from vignette.domain.users import User
+    from vignette.domain.model import User
 
 # White text on each of these has a contrast of 4.5 or more (WCAG 2.2, 1.4.3).
 COLOURS = (

@@ -3,38 +3,20 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from enum import StrEnum
 
 from vignette import settings
 from vignette.domain import users
-from vignette.domain.users import Identification, User
+from vignette.domain.model import Identification, IdentificationKind, User
 from vignette.errors import FieldProblem, Invalid, NotFound, Taken
 
 
-class Kind(StrEnum):
-    """What identifies a user; the value is the field that a problem is named after."""
-
-    EMAIL = "email"
-    PHONE = "phone"
-
-    def of(self, user: User) -> tuple[Identification, ...]:
-        """Those of a user, the primary one first."""
-        return user.emails if self == Kind.EMAIL else user.phones
-
-    def on(self, user: User, identifications: tuple[Identification, ...]) -> User:
-        """A user with others instead."""
-        if self == Kind.EMAIL:
-            return replace(user, emails=identifications)
-        return replace(user, phones=identifications)
-
-
-def get(kind: Kind, identification_id: str) -> Identification:
+def get(kind: IdentificationKind, identification_id: str) -> Identification:
     """Read an address or number, which is one read. Raises `NotFound` and `Unavailable`."""
     return _of_id(kind, users.get(_owner(kind, identification_id)), identification_id)
 
 
 def add(
-    kind: Kind,
+    kind: IdentificationKind,
     user_id: str,
     value: str,
     *,
@@ -66,7 +48,7 @@ def add(
 
 
 def update(
-    kind: Kind, identification_id: str, *, verified: bool | None, primary: bool
+    kind: IdentificationKind, identification_id: str, *, verified: bool | None, primary: bool
 ) -> Identification:
     """Mark one as verified or not, and make it the primary one; None leaves that as it is.
 
@@ -85,7 +67,7 @@ def update(
     return _of_id(kind, user, identification_id)
 
 
-def remove(kind: Kind, identification_id: str) -> None:
+def remove(kind: IdentificationKind, identification_id: str) -> None:
     """Take one away; after the primary one the first that is verified is primary.
 
     Raises `NotFound` and `Unavailable`.
@@ -101,7 +83,7 @@ def remove(kind: Kind, identification_id: str) -> None:
     users.modify(_owner(kind, identification_id), change)
 
 
-def with_primary(kind: Kind, user: User, identification_id: str) -> User:
+def with_primary(kind: IdentificationKind, user: User, identification_id: str) -> User:
     """A user whose primary one is another of theirs, which has to be verified.
 
     Raises `Invalid`, which names the field `primary_email` or `primary_phone`.
@@ -125,14 +107,14 @@ def _each(
     return tuple(map(change, identifications))
 
 
-def _owner(kind: Kind, identification_id: str) -> str:
+def _owner(kind: IdentificationKind, identification_id: str) -> str:
     user_id = users.user_of_identification(identification_id)
     if user_id is None:
         raise NotFound(kind)
     return user_id
 
 
-def _of_id(kind: Kind, user: User, identification_id: str) -> Identification:
+def _of_id(kind: IdentificationKind, user: User, identification_id: str) -> Identification:
     for each in kind.of(user):
         if each.id == identification_id:
             return each

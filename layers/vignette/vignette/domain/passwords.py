@@ -17,7 +17,7 @@ from functools import partial
 
 from vignette.adapters.table import ConditionFailed
 from vignette.domain import users
-from vignette.domain.users import Password
+from vignette.domain.model import Password
 from vignette.errors import NoPassword, Unavailable, WrongPassword
 
 # OWASP's Password Storage Cheat Sheet, the first of its settings: 46 MiB, 1 pass, 1 lane.

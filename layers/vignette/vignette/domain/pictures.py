@@ -10,8 +10,7 @@ from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
 from vignette.domain import avatars, renditions, uploads, users
 from vignette.domain.ids import rendition_object_key, upload_key, user_key
-from vignette.domain.uploads import Kind, Scope, State, Upload
-from vignette.domain.users import Picture, User
+from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User
 from vignette.errors import (
     NotFound,
     Unavailable,
@@ -102,14 +101,14 @@ def set_photo(user_id: str, data: bytes) -> User:
     where this is interrupted. Raises `UnusablePhoto`, `NotFound` and `Unavailable`.
     """
     prepared = renditions.prepare(data)
-    upload = uploads.begin(user_id, kind=Kind.PROFILE_PICTURE, scope=Scope.USER)
+    upload = uploads.begin(user_id, kind=UploadKind.PROFILE_PICTURE, scope=UploadScope.USER)
     renditions.store(upload.id, prepared)
-    facts = {"state": State.READY, "bytes": len(data), "expires_at": None, **prepared.facts()}
+    facts = {"state": UploadState.READY, "bytes": len(data), "expires_at": None, **prepared.facts()}
     finish = table.Update(
         settings.uploads_table(),
         upload_key(upload.id),
         facts,
-        condition=Attr("state").eq(State.PENDING),
+        condition=Attr("state").eq(UploadState.PENDING),
     )
     picture = Picture(upload.id, prepared.digest)
     for _ in range(_ATTEMPTS):
@@ -150,7 +149,7 @@ def _take(upload: Upload, user: User) -> table.Update:
         settings.uploads_table(),
         upload_key(upload.id),
         {"expires_at": None, "user_id": user.id},
-        condition=Attr("state").eq(State.READY)
+        condition=Attr("state").eq(UploadState.READY)
         & (owner.eq(upload.user_id) if upload.user_id else owner.not_exists())
         & Attr("expires_at").gt(int(time.time())),
     )
@@ -159,11 +158,11 @@ def _take(upload: Upload, user: User) -> table.Update:
 def _usable(upload: Upload, user: User, *, adopt: bool) -> Picture:
     if upload.expired or not (upload.user_id == user.id or (adopt and upload.user_id is None)):
         raise NotFound("upload")
-    if upload.scope != Scope.USER:
+    if upload.scope != UploadScope.USER:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")
-    if upload.kind != Kind.PROFILE_PICTURE:
+    if upload.kind != UploadKind.PROFILE_PICTURE:
         raise UploadWrongKind("Only a `profile_picture` upload can become a profile picture.")
-    if upload.state != State.READY or upload.digest is None:
+    if upload.state != UploadState.READY or upload.digest is None:
         raise UploadNotReady(f"The upload is {upload.state}, not ready.")
     if upload.in_use:
         raise UploadInUse("The upload is a picture already.")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vignette.domain import pictures, users
-from vignette.domain.identifications import Kind, with_primary
-from vignette.domain.users import User
+from vignette.domain.identifications import with_primary
+from vignette.domain.model import IdentificationKind, User
 
 
 def update(user_id: str, changes: Mapping[str, Any]) -> User:
@@ -16,7 +16,11 @@ def update(user_id: str, changes: Mapping[str, Any]) -> User:
     `pictures.set_picture` raise.
     """
     plain = dict(changes)
-    primary = {kind: plain.pop(f"primary_{kind}") for kind in Kind if f"primary_{kind}" in plain}
+    primary = {
+        kind: plain.pop(f"primary_{kind}")
+        for kind in IdentificationKind
+        if f"primary_{kind}" in plain
+    }
 
     def change(user: User) -> User:
         user = users.changed(user, plain)

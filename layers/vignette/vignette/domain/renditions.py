@@ -21,7 +21,7 @@ from vignette.domain.ids import (
     renditions_prefix,
     upload_key,
 )
-from vignette.domain.uploads import State
+from vignette.domain.model import UploadState
 from vignette.errors import NotFound, UnusablePhoto
 
 if TYPE_CHECKING:
@@ -50,16 +50,17 @@ def make(upload_id: str) -> Outcome:
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None:
         # Gone with its record, as a rule: what an attempt that was cut off has written goes too.
-        return _finish(upload_id, {"state": State.FAILED, "reason": "empty"}, 0)
+        return _finish(upload_id, {"state": UploadState.FAILED, "reason": "empty"}, 0)
     if original.body is None:
-        return _finish(upload_id, {"state": State.FAILED, "reason": "too_large"}, original.size)
+        too_large = {"state": UploadState.FAILED, "reason": "too_large"}
+        return _finish(upload_id, too_large, original.size)
     try:
         prepared = prepare(original.body)
         store(upload_id, prepared)
     except UnusablePhoto as unusable:
-        failed = {"state": State.FAILED, "reason": unusable.code}
+        failed = {"state": UploadState.FAILED, "reason": unusable.code}
         return _finish(upload_id, failed, original.size)
-    return _finish(upload_id, {"state": State.READY, **prepared.facts()}, original.size)
+    return _finish(upload_id, {"state": UploadState.READY, **prepared.facts()}, original.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
     if not uploads.claim(upload_id, photo=prepared.digest, usable_until=usable_until):
         return
     _write(upload_id, prepared.digest, pictures)
-    result = {"state": State.READY, "whole": keeps_whole, **prepared.facts()}
+    result = {"state": UploadState.READY, "whole": keeps_whole, **prepared.facts()}
     if _finish(upload_id, result, len(data)) == Outcome.GONE:
         raise NotFound("upload")  # deleted meanwhile
 
@@ -194,7 +195,7 @@ def _finish(upload_id: str, result: Mapping[str, object], size: int) -> Outcome:
         settings.uploads_table(),
         upload_key(upload_id),
         {**result, "bytes": size, "expires_at": expires_at},
-        condition=Attr("state").eq(State.PENDING),
+        condition=Attr("state").eq(UploadState.PENDING),
     )
     try:
         table.write(action)
@@ -209,4 +210,4 @@ def _finish(upload_id: str, result: Mapping[str, object], size: int) -> Outcome:
                 for each in settings.RENDITION_SIZES
             )
         return Outcome.REPEATED
-    return Outcome.READY if result["state"] == State.READY else Outcome.FAILED
+    return Outcome.READY if result["state"] == UploadState.READY else Outcome.FAILED

@@ -3,71 +3,15 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr, ConditionBase, Item, Key
 from vignette.domain.ids import new_id, original_object_key, upload_key, used_mark_key, user_key
+from vignette.domain.model import Upload, UploadKind, UploadScope, UploadState
 from vignette.errors import NotFound, UploadInUse, UploadUsed
 
 BY_USER = "byUser"
-
-
-class Kind(StrEnum):
-    """What an upload is for."""
-
-    PROFILE_PICTURE = "profile_picture"
-
-
-class Scope(StrEnum):
-    """Whether an upload is a user's own or an organization's."""
-
-    USER = "user"
-    ORGANIZATION = "organization"
-
-
-class State(StrEnum):
-    """How far an upload has come; `ready` and `failed` are final."""
-
-    PENDING = "pending"
-    READY = "ready"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """One upload record; without a `user_id` it is nobody's yet.
-
-    `created_at` is in milliseconds and `expires_at` in seconds since the epoch; an upload that
-    is somebody's picture does not expire. `width` and `height` are pixels of the upright photo,
-    `bytes` is its size as it was sent, `digest` names the renditions made of it, `whole` tells that
-    the uncropped picture is one of them.
-    """
-
-    id: str
-    kind: str
-    scope: str
-    state: str
-    created_at: int
-    expires_at: int | None = None
-    user_id: str | None = None
-    reason: str | None = None
-    digest: str | None = None
-    width: int | None = None
-    height: int | None = None
-    bytes: int | None = None
-    whole: bool | None = None
-
-    @property
-    def in_use(self) -> bool:
-        """Whether the upload is somebody's picture."""
-        return self.expires_at is None
-
-    @property
-    def expired(self) -> bool:
-        """Whether the upload is gone, even though DynamoDB may take days to delete it."""
-        return self.expires_at is not None and self.expires_at <= time.time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +23,7 @@ class Ticket:
     expires_at: datetime
 
 
-def create(user_id: str, *, kind: Kind, scope: Scope, content_type: str) -> Ticket:
+def create(user_id: str, *, kind: UploadKind, scope: UploadScope, content_type: str) -> Ticket:
     """Record a pending upload of a user and sign the form for its photo.
 
     Raises `NotFound` for an unknown user, and `Unavailable`.
@@ -95,7 +39,7 @@ def create(user_id: str, *, kind: Kind, scope: Scope, content_type: str) -> Tick
     return Ticket(upload, form, expires_at)
 
 
-def begin(user_id: str, *, kind: Kind, scope: Scope) -> Upload:
+def begin(user_id: str, *, kind: UploadKind, scope: UploadScope) -> Upload:
     """Record a pending upload of a user. Raises `NotFound` for an unknown one, `Unavailable`."""
     now = time.time()
     upload = Upload(
@@ -103,7 +47,7 @@ def begin(user_id: str, *, kind: Kind, scope: Scope) -> Upload:
         user_id=user_id,
         kind=kind,
         scope=scope,
-        state=State.PENDING,
+        state=UploadState.PENDING,
         created_at=int(now * 1000),
         expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
     )
@@ -130,9 +74,9 @@ def claim(upload_id: str, *, photo: str, usable_until: int) -> bool:
     now = time.time()
     upload = Upload(
         id=upload_id,
-        kind=Kind.PROFILE_PICTURE,
-        scope=Scope.USER,
-        state=State.PENDING,
+        kind=UploadKind.PROFILE_PICTURE,
+        scope=UploadScope.USER,
+        state=UploadState.PENDING,
         created_at=int(now * 1000),
         expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
     )
@@ -150,7 +94,7 @@ def claim(upload_id: str, *, photo: str, usable_until: int) -> bool:
         if item is None or marked is None or marked.get("photo") != photo:
             used = "This address has had its photo; ask for another one."
             raise UploadUsed(used) from None
-        return from_item(item).state == State.PENDING
+        return from_item(item).state == UploadState.PENDING
     return True
 
 

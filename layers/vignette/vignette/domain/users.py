@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from itertools import batched, islice
 from typing import Any
 from zlib import crc32
@@ -15,6 +15,7 @@ from vignette.adapters import table
 from vignette.adapters.table import Attr, Item, Key
 from vignette.domain import uploads
 from vignette.domain.ids import is_id, new_id, upload_key, user_key
+from vignette.domain.model import Identification, Password, Picture, User
 from vignette.errors import NotFound, Taken, Unavailable
 
 _ATTEMPTS = 4
@@ -56,85 +57,6 @@ _IDENTIFICATION = re.compile(
 )
 # No unique value is longer, and no longer one could be a key.
 _MAX_CLAIM_CHARACTERS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Identification:
-    """An e-mail address or phone number of a user, as it was written.
-
-    Its id contains the user's, so that it is found without an index. Times are in milliseconds.
-    """
-
-    id: str
-    value: str
-    verified: bool
-    created_at: int
-    updated_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Password:
-    """A password's digest, which algorithm made it, and when, in milliseconds."""
-
-    hasher: str
-    digest: str
-    updated_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A user's custom picture: the upload it came from, and which photo that was."""
-
-    upload_id: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """One user.
-
-    Times are in milliseconds since the epoch. The first of `emails` and of `phones` is the
-    primary one. `attributes` are OpenID Connect's standard claims that have no place of their
-    own here. `revision` is new with every write, so that a change based on an older one is
-    noticed.
-    """
-
-    id: str
-    revision: str
-    created_at: int
-    updated_at: int
-    emails: tuple[Identification, ...] = ()
-    phones: tuple[Identification, ...] = ()
-    first_name: str | None = None
-    last_name: str | None = None
-    username: str | None = None
-    external_id: str | None = None
-    role: str = "user"
-    banned: bool = False
-    locked: bool = False
-    last_login: int | None = None
-    provider_picture_url: str | None = None
-    picture: Picture | None = None
-    password: Password | None = None
-    locale: str | None = None
-    delete_self_enabled: bool = True
-    create_organization_enabled: bool = True
-    legal_accepted_at: int | None = None
-    public_metadata: Mapping[str, Any] = field(default_factory=dict)
-    private_metadata: Mapping[str, Any] = field(default_factory=dict)
-    unsafe_metadata: Mapping[str, Any] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    custom_attributes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def email(self) -> Identification | None:
-        """The primary e-mail address."""
-        return self.emails[0] if self.emails else None
-
-    @property
-    def phone(self) -> Identification | None:
-        """The primary phone number."""
-        return self.phones[0] if self.phones else None
 
 
 def identification(

@@ -14,12 +14,11 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from vignette import settings
-from vignette.domain.uploads import Kind, Scope
+from vignette.domain.model import UploadKind, UploadScope, UserState
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
 from vignette.http.access import Caller, require_key
 from vignette.http.api import Request
 from vignette.http.fields import Email, ExternalId, Milliseconds, Name, Username, WebAddress
-from vignette.native.responses import State
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -60,7 +59,7 @@ class ProfileChanges(_Body):
     external_id: ExternalId | None = None
     provider_picture_url: WebAddress | None = Field(None, alias="profilePictureUrl")
     role: Role = "user"
-    state: State = State.ACTIVE
+    state: UserState = UserState.ACTIVE
     email_verified: bool = False
     last_login: Milliseconds | None = None
 
@@ -77,7 +76,7 @@ _KEY_ONLY = {
 class NewUpload(_Body):
     """`POST /uploads`."""
 
-    kind: Kind
+    kind: UploadKind
     content_type: Annotated[
         str,
         StringConstraints(
@@ -85,7 +84,7 @@ class NewUpload(_Body):
         ),
     ]
     content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)]
-    scope: Scope = Scope.USER
+    scope: UploadScope = UploadScope.USER
     user_id: Uuid | None = None
 
 
@@ -109,7 +108,7 @@ def profile_changes(request: Request) -> dict[str, Any]:
             raise Forbidden(f"Only the secret key may set {' and '.join(refused)}.")
     if "state" in changes:
         state = changes.pop("state")
-        changes |= {"banned": state == State.BANNED, "locked": state == State.LOCKED}
+        changes |= {"banned": state == UserState.BANNED, "locked": state == UserState.LOCKED}
     return changes
 
 

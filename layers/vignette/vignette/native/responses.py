@@ -2,24 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Literal, NotRequired, TypedDict, cast
 
 from vignette import settings
-from vignette.domain import pictures, uploads, users
+from vignette.domain import model, pictures, uploads
+from vignette.domain.model import UploadKind, UploadScope, UploadState, UserState
 
 # Formats, by the names that the OpenAPI document knows them by.
 type DateTime = str
 type Url = str
 type Uuid = str
-
-
-class State(StrEnum):
-    """Whether a user may sign in; who is banned may not, locked or not."""
-
-    ACTIVE = "active"
-    LOCKED = "locked"
-    BANNED = "banned"
 
 
 class User(TypedDict):
@@ -35,7 +27,7 @@ class User(TypedDict):
     profilePictureUrl: Url | None
     hasCustomProfilePicture: bool
     role: str
-    state: State
+    state: UserState
     lastLogin: DateTime | None
     createdAt: DateTime
     updatedAt: DateTime
@@ -74,9 +66,9 @@ class Upload(TypedDict):
 
     id: Uuid
     userId: NotRequired[Uuid]
-    kind: uploads.Kind
-    scope: uploads.Scope
-    state: uploads.State
+    kind: UploadKind
+    scope: UploadScope
+    state: UploadState
     reason: NotRequired[
         Literal["unsupported_format", "corrupt_image", "too_many_pixels", "too_large", "empty"]
     ]
@@ -88,7 +80,7 @@ class Upload(TypedDict):
     expiresAt: DateTime | None
 
 
-def user(user: users.User) -> User:
+def user(user: model.User) -> User:
     """A user, with the address of the picture as it is served now."""
     return {
         "id": user.id,
@@ -101,7 +93,7 @@ def user(user: users.User) -> User:
         "profilePictureUrl": pictures.url(user),
         "hasCustomProfilePicture": user.picture is not None,
         "role": user.role,
-        "state": _state(user),
+        "state": user.state,
         "lastLogin": _moment(user.last_login) if user.last_login is not None else None,
         "createdAt": _moment(user.created_at),
         "updatedAt": _moment(user.updated_at),
@@ -119,7 +111,7 @@ def ticket(ticket: uploads.Ticket) -> UploadForm:
     }
 
 
-def upload(upload: uploads.Upload) -> Upload:
+def upload(upload: model.Upload) -> Upload:
     """An upload; what is not known yet is left out."""
     answer = {
         "id": upload.id,
@@ -141,10 +133,8 @@ def upload(upload: uploads.Upload) -> Upload:
     return cast("Upload", known)
 
 
-def _renditions(upload: uploads.Upload) -> list[Rendition] | None:
-    if upload.state != uploads.State.READY or not (
-        upload.digest and upload.width and upload.height
-    ):
+def _renditions(upload: model.Upload) -> list[Rendition] | None:
+    if upload.state != UploadState.READY or not (upload.digest and upload.width and upload.height):
         return None
     return [
         {
@@ -156,12 +146,6 @@ def _renditions(upload: uploads.Upload) -> list[Rendition] | None:
         }
         for size in settings.RENDITION_SIZES
     ]
-
-
-def _state(user: users.User) -> State:
-    if user.banned:
-        return State.BANNED
-    return State.LOCKED if user.locked else State.ACTIVE
 
 
 def _moment(milliseconds: int) -> DateTime:

@@ -1,0 +1,174 @@
+"""Users and uploads as the domain sees them: plain values, without a way to store them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """An e-mail address or phone number of a user, as it was written.
+
+    Its id contains the user's, so that it is found without an index. Times are in milliseconds.
+    """
+
+    id: str
+    value: str
+    verified: bool
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password's digest, which algorithm made it, and when, in milliseconds."""
+
+    hasher: str
+    digest: str
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A user's custom picture: the upload it came from, and which photo that was."""
+
+    upload_id: str
+    digest: str
+
+
+class UserState(StrEnum):
+    """Whether a user may sign in; who is banned may not, locked or not."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+    BANNED = "banned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One user.
+
+    Times are in milliseconds since the epoch. The first of `emails` and of `phones` is the
+    primary one. `attributes` are OpenID Connect's standard claims that have no place of their
+    own here. `revision` is new with every write, so that a change based on an older one is
+    noticed.
+    """
+
+    id: str
+    revision: str
+    created_at: int
+    updated_at: int
+    emails: tuple[Identification, ...] = ()
+    phones: tuple[Identification, ...] = ()
+    first_name: str | None = None
+    last_name: str | None = None
+    username: str | None = None
+    external_id: str | None = None
+    role: str = "user"
+    banned: bool = False
+    locked: bool = False
+    last_login: int | None = None
+    provider_picture_url: str | None = None
+    picture: Picture | None = None
+    password: Password | None = None
+    locale: str | None = None
+    delete_self_enabled: bool = True
+    create_organization_enabled: bool = True
+    legal_accepted_at: int | None = None
+    public_metadata: Mapping[str, Any] = field(default_factory=dict)
+    private_metadata: Mapping[str, Any] = field(default_factory=dict)
+    unsafe_metadata: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    custom_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def state(self) -> UserState:
+        """Whether the user may sign in."""
+        if self.banned:
+            return UserState.BANNED
+        return UserState.LOCKED if self.locked else UserState.ACTIVE
+
+    @property
+    def email(self) -> Identification | None:
+        """The primary e-mail address."""
+        return self.emails[0] if self.emails else None
+
+    @property
+    def phone(self) -> Identification | None:
+        """The primary phone number."""
+        return self.phones[0] if self.phones else None
+
+
+class IdentificationKind(StrEnum):
+    """What identifies a user; the value is the field that a problem is named after."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+
+    def of(self, user: User) -> tuple[Identification, ...]:
+        """Those of a user, the primary one first."""
+        return user.emails if self == IdentificationKind.EMAIL else user.phones
+
+    def on(self, user: User, identifications: tuple[Identification, ...]) -> User:
+        """A user with others instead."""
+        if self == IdentificationKind.EMAIL:
+            return replace(user, emails=identifications)
+        return replace(user, phones=identifications)
+
+
+class UploadKind(StrEnum):
+    """What an upload is for."""
+
+    PROFILE_PICTURE = "profile_picture"
+
+
+class UploadScope(StrEnum):
+    """Whether an upload is a user's own or an organization's."""
+
+    USER = "user"
+    ORGANIZATION = "organization"
+
+
+class UploadState(StrEnum):
+    """How far an upload has come; `ready` and `failed` are final."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One upload record; without a `user_id` it is nobody's yet.
+
+    `created_at` is in milliseconds and `expires_at` in seconds since the epoch; an upload that
+    is somebody's picture does not expire. `width` and `height` are pixels of the upright photo,
+    `bytes` is its size as it was sent, `digest` names the renditions made of it, `whole` tells that
+    the uncropped picture is one of them.
+    """
+
+    id: str
+    kind: str
+    scope: str
+    state: str
+    created_at: int
+    expires_at: int | None = None
+    user_id: str | None = None
+    reason: str | None = None
+    digest: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    whole: bool | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the upload is somebody's picture."""
+        return self.expires_at is None
+
+    @property
+    def expired(self) -> bool:
+        """Whether the upload is gone, even though DynamoDB may take days to delete it."""
+        return self.expires_at is not None and self.expires_at <= time.time()
