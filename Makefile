@@ -36,7 +36,7 @@ format: # Mend what can be mended: format, order of imports, what the linter kno
 test: # Everything that has to hold, the fast checks first
 	@$(SETUP) dev ministack sam lambda
 	$(static-checks)
-	$(BIN)/pytest --numprocesses auto --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
 	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)

@@ -23,7 +23,14 @@ _START_SECONDS = 600  # the first start builds everything
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The logs are searched last, when all other tests have left theirs."""
+    """Tests of the one stack run one after the other, in the same process.
+
+    They take permissions away and count what is stored. The logs are searched last, when all other
+    tests have left theirs.
+    """
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("stack"))
     items.sort(key=lambda item: item.path == Path(__file__).with_name("test_logs.py"))
 
 
