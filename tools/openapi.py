@@ -75,7 +75,7 @@ OPERATIONS = {
         id="updateUser",
         summary="Change a user: what is absent stays, null clears",
         credentials=("secretKey",),
-        body=requests.ProfileChanges,
+        body=requests.UserPatch,
         answer=responses.User,
         problems=(errors.Forbidden, _NO_USER, *_UNREADABLE, errors.Taken),
     ),
@@ -97,7 +97,7 @@ OPERATIONS = {
         id="updateMe",
         summary="Change the calling user: not their role, state, last login and verified e-mail",
         credentials=("userToken",),
-        body=requests.ProfileChanges,
+        body=requests.UserPatch,
         answer=responses.User,
         problems=(errors.Forbidden, _NO_USER, *_UNREADABLE, errors.Taken),
     ),
@@ -269,7 +269,7 @@ def _schemas() -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
         components[name]["format"] = format_
     new_upload = components["NewUpload"]["properties"]
     new_upload["contentLength"]["maximum"] = settings.MAX_UPLOAD_BYTES
-    for each in components["ProfileChanges"]["properties"].values():
+    for each in components["UserPatch"]["properties"].values():
         del each["default"]  # what is absent stays as it is
     return {each: generated[each, mode] for each, mode in types.items()}, components
 

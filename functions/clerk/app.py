@@ -3,7 +3,7 @@
 from vignette.clerk import queries, responses
 from vignette.clerk.errors import error
 from vignette.domain import identifications, pictures, profiles, users
-from vignette.domain.model import IdentificationKind, User
+from vignette.domain.model import IdentificationKind, User, UserChanges
 from vignette.http.access import require_key
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
@@ -103,22 +103,22 @@ def verify_password(request: Request) -> Response:
 
 def ban(request: Request) -> Response:
     """`POST /users/{user_id}/ban`."""
-    return _set(request, banned=True)
+    return _set(request, {"banned": True})
 
 
 def unban(request: Request) -> Response:
     """`POST /users/{user_id}/unban`."""
-    return _set(request, banned=False)
+    return _set(request, {"banned": False})
 
 
 def lock(request: Request) -> Response:
     """`POST /users/{user_id}/lock`."""
-    return _set(request, locked=True)
+    return _set(request, {"locked": True})
 
 
 def unlock(request: Request) -> Response:
     """`POST /users/{user_id}/unlock`."""
-    return _set(request, locked=False)
+    return _set(request, {"locked": False})
 
 
 def delete_picture(request: Request) -> Response:
@@ -180,9 +180,9 @@ class Identifications:
         return Response(200, responses.deleted(self._name, identification_id))
 
 
-def _set(request: Request, **flag: bool) -> Response:
+def _set(request: Request, changes: UserChanges) -> Response:
     require_key(request.caller)
-    return _user(request, users.update(request.path("user_id"), flag))
+    return _user(request, users.update(request.path("user_id"), changes))
 
 
 def _user(request: Request, user: User) -> Response:

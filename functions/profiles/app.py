@@ -61,7 +61,7 @@ def document(_: Request) -> Response:
 def _update(request: Request, user_id: str) -> Response:
     from vignette.native import requests
 
-    changes = requests.profile_changes(request)
+    changes = requests.user_changes(request)
     return Response(200, responses.user(users.update(user_id, changes)))
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -874,18 +875,8 @@ def test_naming_another_of_ones_addresses_makes_it_the_first(service: Service) -
     from vignette.domain import users
 
     user_id = created(service, "email", "one@example.com")
-    users.modify(
-        user_id,
-        lambda user: users.changed(
-            user,
-            {
-                "emails": (
-                    *user.emails,
-                    users.identification(user.id, "two@example.com", verified=True),
-                )
-            },
-        ),
-    )
+    second = users.identification(user_id, "two@example.com", verified=True)
+    users.modify(user_id, lambda user: replace(user, emails=(*user.emails, second)))
     assert "errors" not in update(service, user_id, {"email": "Two@example.com"})
     shown = node(service, user_id)["standardAttributes"]
     assert (shown["email"], shown["email_verified"]) == ("two@example.com", True)

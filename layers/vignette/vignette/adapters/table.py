@@ -48,12 +48,12 @@ _deserialize = TypeDeserializer().deserialize
 class ConditionFailed(Exception):
     """The condition of one or more actions did not hold, so nothing was written.
 
-    `failed` are the positions of those actions; `item` is what a single action found instead.
+    `failed` are those actions; `item` is what a single action found instead.
     """
 
-    def __init__(self, failed: Sequence[int], item: Item | None = None) -> None:
-        super().__init__(f"conditions {list(failed)} did not hold")
-        self.failed = frozenset(failed)
+    def __init__(self, failed: "Sequence[Action]", item: Item | None = None) -> None:
+        super().__init__(f"{len(failed)} conditions did not hold")
+        self.failed = failed
         self.item = item
 
 
@@ -237,7 +237,7 @@ def write(action: Put | Update | Delete) -> Item | None:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
         found: Any = error.response.get("Item")
-        raise ConditionFailed([0], _from_wire(found) if found else None) from None
+        raise ConditionFailed([action], _from_wire(found) if found else None) from None
     return None
 
 
@@ -263,7 +263,12 @@ def transact(actions: Sequence[Action]) -> None:
                 reason.get("Code", "None")
                 for reason in error.response.get("CancellationReasons", [])
             ]
-            failed = [at for at, code in enumerate(reasons) if code == "ConditionalCheckFailed"]
+            # DynamoDB gives a reason for each action, in the same order.
+            failed = [
+                action
+                for action, code in zip(actions, reasons, strict=False)
+                if code == "ConditionalCheckFailed"
+            ]
             if failed:
                 raise ConditionFailed(failed) from None
             if "ValidationError" in reasons:

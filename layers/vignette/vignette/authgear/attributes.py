@@ -120,9 +120,9 @@ def update(
         return user if custom is None else replace(user, custom_attributes=custom)
 
     if picture.object_id is None:
-        return pictures.remove_picture(user_id, also=change)
+        return pictures.remove_picture(user_id, change=change)
     try:
-        return pictures.set_picture(user_id, picture.object_id, also=change, adopt=True)
+        return pictures.set_picture(user_id, picture.object_id, change=change, may_be_nobodys=True)
     except (UploadInUse, UploadNotReady, UploadWrongKind, UploadWrongScope) as error:
         raise _unusable_picture(error.detail) from None
     except NotFound as error:

@@ -8,6 +8,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -227,12 +228,15 @@ def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
     if error:
         raise validation_failed(Cause(f"/{key}", "format", {"format": key, "error": error}))
     user = users.blank()
-    if key == "username":
-        changes: dict[str, Any] = {"username": value}
-    else:
-        identity = users.identification(user.id, value, verified=False)
-        changes = {"emails" if key == "email" else "phones": (identity,)}
-    user = users.create(users.changed(user, changes))
+    identity = (users.identification(user.id, value, verified=False),)
+    match key:
+        case "username":
+            user = replace(user, username=value)
+        case "email":
+            user = replace(user, emails=identity)
+        case _:
+            user = replace(user, phones=identity)
+    user = users.create(user)
     _context(info).keep(user)
     return {"user": user}
 

@@ -7,14 +7,21 @@ SDKs send some of them on their own, with null or false.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vignette import settings
 from vignette.domain import passwords, users
-from vignette.domain.model import Identification, IdentificationKind, Password, User
+from vignette.domain.model import (
+    Identification,
+    IdentificationKind,
+    Password,
+    ProfileChanges,
+    User,
+    UserChanges,
+)
 from vignette.errors import FieldProblem, Invalid, Malformed
 from vignette.http.api import Request
 from vignette.http.fields import Email, ExternalId, Locale, Milliseconds, Name, Phone, Username
@@ -109,7 +116,7 @@ class NewUser(_Profile):
     web3_wallet: Nothing = None
 
 
-class UserChanges(_Profile):
+class UserPatch(_Profile):
     """`PATCH /users/{user_id}`."""
 
     primary_email_address_id: str | None = None
@@ -120,7 +127,7 @@ class UserChanges(_Profile):
     sign_out_of_other_sessions: Nothing = None
 
 
-class UserChangesWithMetadata(UserChanges):
+class UserPatchWithMetadata(UserPatch):
     """`PATCH /users/{user_id}` as it was before metadata had routes of its own."""
 
     public_metadata: Metadata | None = None
@@ -201,16 +208,16 @@ def new_user(request: Request, user_id: str) -> User:
     phones = _identifications(
         user.id, "phone_number", body.phone_number, body.phone_number_identification_status
     )
-    return replace(user, **_attributes(body), emails=emails, phones=phones)
+    return replace(users.changed(user, _attributes(body)), emails=emails, phones=phones)
 
 
-def user_changes(request: Request) -> dict[str, Any]:
-    """What to change of a user, as `profiles.update` takes it."""
+def user_changes(request: Request) -> ProfileChanges:
+    """What to change of a user."""
     metadata_apart = _api_version(request) >= _METADATA_APART
-    body = _parse(UserChanges if metadata_apart else UserChangesWithMetadata, request)
+    body = _parse(UserPatch if metadata_apart else UserPatchWithMetadata, request)
     if body.primary_web3_wallet_id is not None:
         raise Invalid(FieldProblem("primary_web3_wallet_id", "not_found", "is none of the user's"))
-    changes = _attributes(body)
+    changes = cast("ProfileChanges", _attributes(body))
     if body.primary_email_address_id is not None:
         changes["primary_email"] = body.primary_email_address_id
     if body.primary_phone_number_id is not None:
@@ -220,10 +227,10 @@ def user_changes(request: Request) -> dict[str, Any]:
     return changes
 
 
-def new_metadata(request: Request) -> dict[str, Any]:
+def new_metadata(request: Request) -> UserChanges:
     """Metadata that takes the place of what is there, each kind as a whole."""
     given = _parse(NewMetadata, request).model_dump(exclude_unset=True)
-    return {name: document or {} for name, document in given.items()}
+    return cast("UserChanges", {name: document or {} for name, document in given.items()})
 
 
 def metadata_patch(request: Request) -> Callable[[User], User]:
@@ -236,7 +243,7 @@ def metadata_patch(request: Request) -> Callable[[User], User]:
         problems = [FieldProblem(name, *problem) for name, problem in found.items() if problem]
         if problems:
             raise Invalid(*problems)
-        return users.changed(user, documents)
+        return users.changed(user, cast("UserChanges", documents))
 
     return change
 
@@ -271,16 +278,17 @@ def _api_version(request: Request) -> str:
     return request.headers.get("clerk-api-version", in_query)
 
 
-def _attributes(body: _Profile) -> dict[str, Any]:
+def _attributes(body: _Profile) -> UserChanges:
     """Attributes of a user, by the names they have in the domain too."""
     given = body.model_dump(exclude_unset=True)
     attributes = {name: given[name] for name in _CLEARABLE if name in given}
     attributes |= {name: given[name] for name in _NEVER_NULL if given.get(name) is not None}
     attributes |= {name: given[name] or {} for name in _METADATA if name in given}
+    changes = cast("UserChanges", attributes)
     password = _password(body)
     if password:
-        attributes["password"] = password
-    return attributes
+        changes["password"] = password
+    return changes
 
 
 def _password(body: _Profile) -> Password | None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,57 @@ class User:
     def phone(self) -> Identification | None:
         """The primary phone number."""
         return self.phones[0] if self.phones else None
+
+
+class IndependentChanges(TypedDict, total=False):
+    """Changes of a user that can be written without reading the user first.
+
+    None clears an attribute; what is absent stays. Times are in milliseconds since the epoch.
+    """
+
+    first_name: str | None
+    last_name: str | None
+    role: str
+    banned: bool
+    locked: bool
+    last_login: int | None
+    provider_picture_url: str | None
+    password: Password | None
+    locale: str | None
+    delete_self_enabled: bool
+    create_organization_enabled: bool
+    legal_accepted_at: int | None
+    created_at: int
+    public_metadata: Mapping[str, Any]
+    private_metadata: Mapping[str, Any]
+    unsafe_metadata: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    custom_attributes: Mapping[str, Any]
+
+
+class UserChanges(IndependentChanges, total=False):
+    """Changes of a user, also of what must be unique or depends on what was there.
+
+    `email` is the primary address, which is not verified if it is new; `email_verified` says
+    whether it is.
+    """
+
+    username: str | None
+    external_id: str | None
+    email: str | None
+    email_verified: bool
+
+
+class ProfileChanges(UserChanges, total=False):
+    """Changes of a user together with what is theirs.
+
+    `primary_email` and `primary_phone` are ids of identifications of the user. `picture` is the id
+    of an upload to set as the picture, None removes the picture.
+    """
+
+    primary_email: str
+    primary_phone: str
+    picture: str | None
 
 
 class IdentificationKind(StrEnum):

@@ -13,14 +13,11 @@ from vignette.domain.ids import rendition_object_key, upload_key, user_key
 from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User
 from vignette.errors import (
     NotFound,
-    Unavailable,
     UploadInUse,
     UploadNotReady,
     UploadWrongKind,
     UploadWrongScope,
 )
-
-_ATTEMPTS = 4
 
 
 def url(user: User) -> str | None:
@@ -59,17 +56,25 @@ def set_picture(
     user_id: str,
     upload_id: str,
     *,
-    also: Callable[[User], User] = lambda user: user,
-    adopt: bool = False,
+    change: Callable[[User], User] = lambda user: user,
+    may_be_nobodys: bool = False,
 ) -> User:
     """Make a ready upload a user's picture; the record of the picture before it goes with that.
 
-    Setting the same picture again changes nothing. `also` changes the user in the same
-    transaction. With `adopt` an upload that is nobody's becomes the user's. Raises `NotFound`,
-    `UploadWrongScope`, `UploadWrongKind`, `UploadNotReady`, `UploadInUse`, what `users.save`
-    raises, and `Unavailable`.
+    Setting the same picture again changes nothing. `change` changes the user in the same
+    transaction. If the upload `may_be_nobodys`, one without an owner becomes the user's.
+
+    Raises:
+        NotFound: There is no such user, or no such upload of this user.
+        UploadWrongScope: The upload is not a user's.
+        UploadWrongKind: The upload is not a profile picture.
+        UploadNotReady: The upload is pending or has failed.
+        UploadInUse: The upload is a picture already.
+        Taken: Another user has a unique value that `change` sets.
+        Unavailable: DynamoDB did not do it, or others keep writing to the user or the upload.
     """
-    for _ in range(_ATTEMPTS):
+
+    def read_and_save() -> User:
         user_item, upload_item = table.get_many(
             [
                 (settings.users_table(), user_key(user_id)),
@@ -81,24 +86,26 @@ def set_picture(
         if upload_item is None:
             raise NotFound("upload")
         user, upload = users.from_item(user_item), uploads.from_item(upload_item)
-        wanted, actions = also(user), []
+        wanted, actions = change(user), []
         if not user.picture or user.picture.upload_id != upload.id:
-            wanted = replace(wanted, picture=_usable(upload, user, adopt=adopt))
+            picture = _usable(upload, user, may_be_nobodys=may_be_nobodys)
+            wanted = replace(wanted, picture=picture)
             actions = [_take(upload, user), *_drop(user)]
-        if wanted == user:
-            return user
-        try:
-            return users.save(user, wanted, *actions)
-        except table.ConditionFailed:
-            continue  # somebody else changed the user or the upload: look again
-    raise Unavailable("The user is being changed by others.")
+        return user if wanted == user else users.save(user, wanted, *actions)
+
+    return users.optimistically(read_and_save)
 
 
 def set_photo(user_id: str, data: bytes) -> User:
     """Make a photo that the service has in hand a user's picture, in one go.
 
     Its record is pending until the user has the picture, so that it expires with its objects
-    where this is interrupted. Raises `UnusablePhoto`, `NotFound` and `Unavailable`.
+    if this is interrupted.
+
+    Raises:
+        UnusablePhoto: The photo cannot become a picture.
+        NotFound: There is no such user.
+        Unavailable: DynamoDB or S3 did not do it, or others keep writing to the user.
     """
     prepared = renditions.prepare(data)
     upload = uploads.begin(user_id, kind=UploadKind.PROFILE_PICTURE, scope=UploadScope.USER)
@@ -111,35 +118,35 @@ def set_photo(user_id: str, data: bytes) -> User:
         condition=Attr("state").eq(UploadState.PENDING),
     )
     picture = Picture(upload.id, prepared.digest)
-    for _ in range(_ATTEMPTS):
+
+    def read_and_save() -> User:
         try:
             user = users.get(user_id)
         except NotFound:  # deleted meanwhile, and the objects so far
             uploads.clean_up_again(upload)
             raise
-        try:
-            return users.save(user, replace(user, picture=picture), finish, *_drop(user))
-        except table.ConditionFailed:
-            continue
-    raise Unavailable("The user is being changed by others.")
+        return users.save(user, replace(user, picture=picture), finish, *_drop(user))
+
+    return users.optimistically(read_and_save)
 
 
-def remove_picture(user_id: str, *, also: Callable[[User], User] = lambda user: user) -> User:
-    """Remove a user's custom picture with its record; without one nothing changes.
+def remove_picture(user_id: str, *, change: Callable[[User], User] = lambda user: user) -> User:
+    """Remove a user's own picture with its record; without one nothing changes.
 
-    `also` changes the user in the same transaction. Raises `NotFound`, what `users.save`
-    raises, and `Unavailable`.
+    `change` changes the user in the same transaction.
+
+    Raises:
+        NotFound: There is no such user.
+        Taken: Another user has a unique value that `change` sets.
+        Unavailable: DynamoDB did not do it, or others keep writing to the user.
     """
-    for _ in range(_ATTEMPTS):
+
+    def read_and_save() -> User:
         user = users.get(user_id)
-        wanted = replace(also(user), picture=None)
-        if wanted == user:
-            return user
-        try:
-            return users.save(user, wanted, *_drop(user))
-        except table.ConditionFailed:
-            continue
-    raise Unavailable("The user is being changed by others.")
+        wanted = replace(change(user), picture=None)
+        return user if wanted == user else users.save(user, wanted, *_drop(user))
+
+    return users.optimistically(read_and_save)
 
 
 def _take(upload: Upload, user: User) -> table.Update:
@@ -155,8 +162,9 @@ def _take(upload: Upload, user: User) -> table.Update:
     )
 
 
-def _usable(upload: Upload, user: User, *, adopt: bool) -> Picture:
-    if upload.expired or not (upload.user_id == user.id or (adopt and upload.user_id is None)):
+def _usable(upload: Upload, user: User, *, may_be_nobodys: bool) -> Picture:
+    is_nobodys = may_be_nobodys and upload.user_id is None
+    if upload.expired or not (upload.user_id == user.id or is_nobodys):
         raise NotFound("upload")
     if upload.scope != UploadScope.USER:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")

@@ -1,36 +1,40 @@
 """A user's profile as a whole: attributes, primary address and number, and the picture."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 from vignette.domain import pictures, users
 from vignette.domain.identifications import with_primary
-from vignette.domain.model import IdentificationKind, User
+from vignette.domain.model import IdentificationKind, ProfileChanges, User, UserChanges
 
 
-def update(user_id: str, changes: Mapping[str, Any]) -> User:
-    """Change attributes like `users.update`, and more than those, all of it or nothing.
+def update(user_id: str, changes: ProfileChanges) -> User:
+    """Change a user and what is theirs: all of it or nothing.
 
-    `primary_email` and `primary_phone` are ids of the user's own; `picture` is the id of an
-    upload to set, or None to remove the picture. Raises what `users.update`, `with_primary` and
-    `pictures.set_picture` raise.
+    Raises:
+        NotFound: There is no such user, or no such upload of this user.
+        Invalid: A primary address or number is not the user's, or not verified.
+        Taken: Another user has one of the unique values.
+        VignetteError: What `pictures.set_picture` raises about the upload.
+        Unavailable: DynamoDB did not do it, or others keep writing to the user.
     """
-    plain = dict(changes)
     primary = {
-        kind: plain.pop(f"primary_{kind}")
-        for kind in IdentificationKind
-        if f"primary_{kind}" in plain
+        IdentificationKind.EMAIL: changes.get("primary_email"),
+        IdentificationKind.PHONE: changes.get("primary_phone"),
     }
+    own = {name: value for name, value in changes.items() if name in UserChanges.__optional_keys__}
+    user_changes = cast("UserChanges", own)
 
     def change(user: User) -> User:
-        user = users.changed(user, plain)
+        user = users.changed(user, user_changes)
         for kind, identification_id in primary.items():
-            user = with_primary(kind, user, identification_id)
+            if identification_id is not None:
+                user = with_primary(kind, user, identification_id)
         return user
 
-    if "picture" not in plain:
-        return users.modify(user_id, change) if primary else users.update(user_id, plain)
-    upload_id = plain.pop("picture")
-    if upload_id is None:
-        return pictures.remove_picture(user_id, also=change)
-    return pictures.set_picture(user_id, upload_id, also=change)
+    if "picture" in changes:
+        if changes["picture"] is None:
+            return pictures.remove_picture(user_id, change=change)
+        return pictures.set_picture(user_id, changes["picture"], change=change)
+    if any(each is not None for each in primary.values()):
+        return users.modify(user_id, change)
+    return users.update(user_id, user_changes)

@@ -112,7 +112,7 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
     keeps_whole = len(whole) <= settings.MAX_BODY_BYTES
     if keeps_whole:
         pictures.append((WHOLE, whole))
-    if not uploads.claim(upload_id, photo=prepared.digest, usable_until=usable_until):
+    if not uploads.begin_once(upload_id, photo=prepared.digest, usable_until=usable_until):
         return
     _write(upload_id, prepared.digest, pictures)
     result = {"state": UploadState.READY, "whole": keeps_whole, **prepared.facts()}

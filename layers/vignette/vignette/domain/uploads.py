@@ -63,7 +63,7 @@ def begin(user_id: str, *, kind: UploadKind, scope: UploadScope) -> Upload:
     return upload
 
 
-def claim(upload_id: str, *, photo: str, usable_until: int) -> bool:
+def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
     """Record a pending upload that is nobody's, under an id that was given out to be used once.
 
     Answers whether `photo`, which is a digest, is still to be stored: it is where an attempt to

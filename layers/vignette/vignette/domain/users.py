@@ -15,33 +15,17 @@ from vignette.adapters import table
 from vignette.adapters.table import Attr, Item, Key
 from vignette.domain import uploads
 from vignette.domain.ids import is_id, new_id, upload_key, user_key
-from vignette.domain.model import Identification, Password, Picture, User
+from vignette.domain.model import (
+    Identification,
+    IndependentChanges,
+    Password,
+    Picture,
+    User,
+    UserChanges,
+)
 from vignette.errors import NotFound, Taken, Unavailable
 
 _ATTEMPTS = 4
-# What one update may set without knowing what was there before.
-_INDEPENDENT = frozenset(
-    {
-        "attributes",
-        "banned",
-        "create_organization_enabled",
-        "created_at",
-        "custom_attributes",
-        "delete_self_enabled",
-        "first_name",
-        "last_login",
-        "last_name",
-        "legal_accepted_at",
-        "locale",
-        "locked",
-        "password",
-        "private_metadata",
-        "provider_picture_url",
-        "public_metadata",
-        "role",
-        "unsafe_metadata",
-    }
-)
 _INDEXES = {"created_at": "byCreation", "updated_at": "byUpdate"}
 # Kept as JSON, so that every key and number comes back as it was sent.
 _DOCUMENTS = (
@@ -55,8 +39,8 @@ _NUMBERS = ("created_at", "updated_at", "last_login", "legal_accepted_at")
 _IDENTIFICATION = re.compile(
     r"idn_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})[0-9a-f]{8}"
 )
-# No unique value is longer, and no longer one could be a key.
-_MAX_CLAIM_CHARACTERS = 256
+# No unique value is longer, and a longer one could not be a key.
+_MAX_UNIQUE_CHARACTERS = 256
 
 
 def identification(
@@ -88,21 +72,19 @@ def blank(user_id: str | None = None) -> User:
 def create(user: User) -> User:
     """Store a new user; one who has this id already is the same, stored by an earlier attempt.
 
-    Raises `Taken`, with every field whose value another user has, and `Unavailable`.
+    Raises:
+        Taken: Other users have some of the unique values; it names every such field.
+        Unavailable: DynamoDB did not do it.
     """
-    claims = _claims(user)
+    put = table.Put(settings.users_table(), to_item(user), Attr("pk").not_exists())
+    unique_values = _unique_values(user)
+    reserved = _reservations(user.id, unique_values)
     try:
-        table.transact(
-            [
-                table.Put(settings.users_table(), to_item(user), Attr("pk").not_exists()),
-                *(_claim(claim, user.id) for claim in claims),
-                _count(user.id, 1),
-            ]
-        )
+        table.transact([put, *reserved.values(), _count(user.id, 1)])
     except table.ConditionFailed as failure:
-        if 0 in failure.failed:
+        if put in failure.failed:
             return get(user.id)
-        raise _taken(list(claims.values()), failure) from None
+        raise _taken(unique_values, reserved, failure) from None
     return user
 
 
@@ -114,43 +96,60 @@ def get(user_id: str) -> User:
     return from_item(item)
 
 
-def update(user_id: str, changes: Mapping[str, Any]) -> User:
-    """Set attributes of a user, None clears one; `email` stands for the primary address.
+def update(user_id: str, changes: UserChanges) -> User:
+    """Set attributes of a user; one write if nothing depends on what was there.
 
-    One write where nothing that must be unique changes. Raises `NotFound`, `Taken` and
-    `Unavailable`.
+    Raises:
+        NotFound: There is no such user.
+        Taken: Another user has one of the unique values.
+        Unavailable: DynamoDB did not do it, or others keep writing to this user.
     """
     if not changes:
         return get(user_id)
-    if changes.keys() <= _INDEPENDENT:
-        action = table.Update(
-            settings.users_table(),
-            user_key(user_id),
-            {**_stored(changes), "updated_at": _now(), "revision": new_id()},
-            condition=Attr("pk").exists(),
-        )
-        try:
-            item = table.write(action)
-        except table.ConditionFailed:
-            raise NotFound("user") from None
-        assert item is not None  # noqa: S101  (an update answers with its item)
-        return from_item(item)
-    return modify(user_id, lambda user: changed(user, changes))
+    if not changes.keys() <= IndependentChanges.__optional_keys__:
+        return modify(user_id, lambda user: changed(user, changes))
+    action = table.Update(
+        settings.users_table(),
+        user_key(user_id),
+        {**_stored(changes), "updated_at": _now(), "revision": new_id()},
+        condition=Attr("pk").exists(),
+    )
+    try:
+        item = table.write(action)
+    except table.ConditionFailed:
+        raise NotFound("user") from None
+    assert item is not None  # noqa: S101  (an update answers with its item)
+    return from_item(item)
 
 
 def modify(user_id: str, change: Callable[[User], User]) -> User:
     """Apply a change that depends on what the user is, as if nobody else wrote meanwhile.
 
-    Raises `NotFound`, `Taken`, whatever `change` raises, and `Unavailable` where others keep
-    writing to the same user.
+    Raises:
+        NotFound: There is no such user.
+        Taken: Another user has one of the unique values.
+        Unavailable: DynamoDB did not do it, or others keep writing to this user.
+        VignetteError: Whatever `change` raises.
     """
-    for _ in range(_ATTEMPTS):
+
+    def read_and_save() -> User:
         before = get(user_id)
         after = change(before)
-        if after == before:
-            return before
+        return before if after == before else save(before, after)
+
+    return optimistically(read_and_save)
+
+
+def optimistically[Result](read_and_write: Callable[[], Result]) -> Result:
+    """Read and write again for as long as somebody else writes in between (optimistic locking).
+
+    Raises:
+        Unavailable: Others wrote in between at every attempt.
+        VignetteError: Whatever `read_and_write` raises.
+    """
+    for _ in range(_ATTEMPTS):
         try:
-            return save(before, after)
+            return read_and_write()
         except table.ConditionFailed:
             continue
     raise Unavailable("The user is being changed by others.")
@@ -159,33 +158,26 @@ def modify(user_id: str, change: Callable[[User], User]) -> User:
 def save(before: User, after: User, *more: table.Action) -> User:
     """Write a changed user, and do `more`, in one transaction or not at all.
 
-    Raises `Taken`, and `ConditionFailed` where somebody else has written `before` in the
-    meantime or an action of `more` did not hold.
+    Raises:
+        Taken: Another user has one of the unique values.
+        ConditionFailed: Somebody else has written the user since `before` was read, or an action
+            of `more` did not hold.
+        Unavailable: DynamoDB did not do it.
     """
     after = replace(after, revision=new_id(), updated_at=_now())
     old, new = to_item(before), to_item(after)
     values = {name: new[name] for name in new if new[name] != old[name]}
-    key = user_key(before.id)
-    had, has = _claims(before), _claims(after)
-    added = [claim for claim in has if claim not in had]
-    removed = [claim for claim in had if claim not in has]
-    actions: list[table.Action] = [
-        table.Update(
-            settings.users_table(),
-            key,
-            values,
-            condition=Attr("revision").eq(before.revision),
-        ),
-        *(_claim(claim, before.id) for claim in added),
-        *(table.Delete(settings.users_table(), {"pk": claim}) for claim in removed),
-        *more,
-    ]
+    unchanged = Attr("revision").eq(before.revision)
+    update = table.Update(settings.users_table(), user_key(before.id), values, condition=unchanged)
+    had, has = _unique_values(before), _unique_values(after)
+    reserved = _reservations(before.id, [key for key in has if key not in had])
+    released = [table.Delete(settings.users_table(), {"pk": key}) for key in had if key not in has]
     try:
-        table.transact(actions)
+        table.transact([update, *reserved.values(), *released, *more])
     except table.ConditionFailed as failure:
-        taken = _taken([has[claim] for claim in added], failure)
-        # Where the user has changed too, whoever wrote may have been this very user.
-        if taken.fields and 0 not in failure.failed:
+        taken = _taken(has, reserved, failure)
+        # If the user has changed too, whoever wrote may have been this very user.
+        if taken.fields and update not in failure.failed:
             raise taken from None
         raise
     return after
@@ -194,37 +186,38 @@ def save(before: User, after: User, *more: table.Action) -> User:
 def delete(user_id: str) -> None:
     """Delete a user with everything that is theirs: unique values, uploads and pictures.
 
-    The objects go with the upload records, by the stream of their table. Raises `NotFound` and
-    `Unavailable`.
+    The objects go with the upload records, by the stream of their table.
+
+    Raises:
+        NotFound: There is no such user.
+        Unavailable: DynamoDB did not do it, or others keep writing to this user.
     """
-    for _ in range(_ATTEMPTS):
+
+    def read_and_delete() -> None:
         user = get(user_id)
+        unchanged = Attr("revision").eq(user.revision)
+        unique = [{"pk": key} for key in _unique_values(user)]
         actions: list[table.Action] = [
-            table.Delete(
-                settings.users_table(), user_key(user_id), Attr("revision").eq(user.revision)
-            ),
-            *(table.Delete(settings.users_table(), {"pk": claim}) for claim in _claims(user)),
+            table.Delete(settings.users_table(), user_key(user_id), unchanged),
+            *(table.Delete(settings.users_table(), key) for key in unique),
             _count(user.id, -1),
         ]
-        doomed = uploads.ids_of(user_id)
+        upload_ids = uploads.ids_of(user_id)
         if user.picture:  # first, so that it goes with the user and not before
-            doomed = list(dict.fromkeys([user.picture.upload_id, *doomed]))
+            upload_ids = list(dict.fromkeys([user.picture.upload_id, *upload_ids]))
         room = table.MAX_TRANSACTION_ACTIONS - len(actions)
-        for upload_id in doomed[room:]:
+        for upload_id in upload_ids[room:]:
             uploads.discard(upload_id)
         actions += (
             table.Delete(settings.uploads_table(), upload_key(upload_id))
-            for upload_id in doomed[:room]
+            for upload_id in upload_ids[:room]
         )
-        try:
-            table.transact(actions)
-        except table.ConditionFailed:
-            continue
+        table.transact(actions)
         for upload_id in uploads.ids_of(user_id):
-            if upload_id not in doomed:  # begun while this went on
+            if upload_id not in upload_ids:  # begun while this went on
                 uploads.discard(upload_id)
-        return
-    raise Unavailable("The user is being changed by others.")
+
+    optimistically(read_and_delete)
 
 
 def find(field: str, values: Iterable[str]) -> list[str]:
@@ -314,25 +307,21 @@ def to_item(user: User) -> Item:
     return {**user_key(user.id), **_stored(values), "shard": _shard(user.id)}
 
 
-def changed(user: User, changes: Mapping[str, Any]) -> User:
-    """A user with attributes replaced, None clears one.
-
-    `email` stands for the primary address, which is not verified when it is new, and
-    `email_verified` for whether it is.
-    """
-    plain = dict(changes)
-    if "email" in plain:
-        address = plain.pop("email")
+def changed(user: User, changes: UserChanges) -> User:
+    """A user with attributes replaced, as `UserChanges` says."""
+    attributes: dict[str, Any] = dict(changes)
+    if "email" in attributes:
+        address = attributes.pop("email")
         if address is None:
             user = replace(user, emails=user.emails[1:])
         elif user.email is None or address != user.email.value:
             primary = identification(user.id, address, verified=False)
             user = replace(user, emails=(primary, *user.emails[1:]))
-    if "email_verified" in plain:
-        verified = plain.pop("email_verified")
+    if "email_verified" in attributes:
+        verified = attributes.pop("email_verified")
         if user.email:
             user = replace(user, emails=(replace(user.email, verified=verified), *user.emails[1:]))
-    return replace(user, **plain)
+    return replace(user, **attributes)
 
 
 def _stored(values: Mapping[str, Any]) -> Item:
@@ -355,11 +344,11 @@ def _identification(stored: Mapping[str, Any]) -> Identification:
     return Identification(**{**stored, **times})
 
 
-def _holders(claims: Iterable[tuple[str, str]]) -> list[str]:
+def _holders(unique_values: Iterable[tuple[str, str]]) -> list[str]:
     keys = [
-        (settings.users_table(), {"pk": _claim_key(field, value)})
-        for field, value in claims
-        if len(value) <= _MAX_CLAIM_CHARACTERS
+        (settings.users_table(), {"pk": _unique_key(field, value)})
+        for field, value in unique_values
+        if len(value) <= _MAX_UNIQUE_CHARACTERS
     ]
     return list(dict.fromkeys(item["user_id"] for item in _get_all(keys) if item))
 
@@ -383,7 +372,7 @@ def _count(user_id: str, difference: int) -> table.Update:
     )
 
 
-def _claims(user: User) -> dict[str, str]:
+def _unique_values(user: User) -> dict[str, str]:
     """The keys of the items that keep a user's unique values, with the field of each."""
     values = [
         *(("email", each.value) for each in user.emails),
@@ -391,23 +380,33 @@ def _claims(user: User) -> dict[str, str]:
         ("username", user.username),
         ("external_id", user.external_id),
     ]
-    return {_claim_key(field, value): field for field, value in values if value is not None}
+    return {_unique_key(field, value): field for field, value in values if value is not None}
 
 
-def _claim_key(field: str, value: str) -> str:
+def _unique_key(field: str, value: str) -> str:
     """Key of a unique value; addresses and usernames that differ in case only are the same."""
     return f"{field}#{value if field == 'external_id' else value.lower()}"
 
 
-def _claim(claim: str, user_id: str) -> table.Put:
-    return table.Put(
-        settings.users_table(), {"pk": claim, "user_id": user_id}, Attr("pk").not_exists()
-    )
+def _reservations(user_id: str, keys: Iterable[str]) -> dict[str, table.Put]:
+    """What keeps unique values for a user, only if nobody has them; by their keys."""
+    return {
+        key: table.Put(
+            settings.users_table(),
+            {"pk": key, "user_id": user_id},
+            Attr("pk").not_exists(),
+        )
+        for key in keys
+    }
 
 
-def _taken(fields: list[str], failure: table.ConditionFailed) -> Taken:
-    """Which claims failed; they are the actions right behind the user's own."""
-    return Taken(*(field for at, field in enumerate(fields, 1) if at in failure.failed))
+def _taken(
+    unique_values: Mapping[str, str],
+    reserved: Mapping[str, table.Put],
+    failure: table.ConditionFailed,
+) -> Taken:
+    """The error that names the fields whose values other users have."""
+    return Taken(*(unique_values[key] for key, put in reserved.items() if put in failure.failed))
 
 
 def _now() -> int:

@@ -1,6 +1,6 @@
 """What the native API accepts; a body that fits is turned into the domain's terms."""
 
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from pydantic import (
     BaseModel,
@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from vignette import settings
-from vignette.domain.model import UploadKind, UploadScope, UserState
+from vignette.domain.model import UploadKind, UploadScope, UserChanges, UserState
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
 from vignette.http.access import Caller, require_key
 from vignette.http.api import Request
@@ -49,7 +49,7 @@ class NewUser(_Body):
     provider_picture_url: WebAddress | None = Field(None, alias="profilePictureUrl")
 
 
-class ProfileChanges(_Body):
+class UserPatch(_Body):
     """`PATCH` of a user: absent is unchanged, null is cleared."""
 
     email: Email | None = None
@@ -94,14 +94,14 @@ class NewPicture(_Body):
     upload_id: Uuid | None
 
 
-def new_user(request: Request) -> dict[str, Any]:
+def new_user(request: Request) -> UserChanges:
     """The attributes of a user to create."""
-    return _parse(NewUser, request).model_dump(exclude_unset=True)
+    return cast("UserChanges", _parse(NewUser, request).model_dump(exclude_unset=True))
 
 
-def profile_changes(request: Request) -> dict[str, Any]:
+def user_changes(request: Request) -> UserChanges:
     """The attributes of a user to change. Raises `Forbidden` for what only the key may set."""
-    changes = _parse(ProfileChanges, request).model_dump(exclude_unset=True)
+    changes = _parse(UserPatch, request).model_dump(exclude_unset=True)
     if not request.caller.has_key:
         refused = [name for field, name in _KEY_ONLY.items() if field in changes]
         if refused:
@@ -109,7 +109,7 @@ def profile_changes(request: Request) -> dict[str, Any]:
     if "state" in changes:
         state = changes.pop("state")
         changes |= {"banned": state == UserState.BANNED, "locked": state == UserState.LOCKED}
-    return changes
+    return cast("UserChanges", changes)
 
 
 def new_upload(request: Request) -> tuple[str, NewUpload]:
