@@ -270,6 +270,7 @@ class Stack:
             "JwtJwks": self._users_key.jwks(),
             "AdminApiAppId": APP_ID,
             "AdminApiJwks": self._admin_key.jwks(),
+            "PublicOrigin": f"http://localhost:{self._port}",
         }
         declared = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
         return {name: value for name, value in values.items() if name in declared}

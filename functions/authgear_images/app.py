@@ -6,10 +6,6 @@ from vignette.domain import renditions
 from vignette.errors import NotFound
 from vignette.http.api import Api, Request, Response
 
-# What is at an address never changes but may be removed, and then has to be gone soon. The time
-# is Authgear's.
-_CACHE_CONTROL = "public, max-age=900, immutable"
-
 
 def read(request: Request) -> Response:
     """`GET /_images/{app_id}/{object_id}/{option}`."""
@@ -17,7 +13,8 @@ def read(request: Request) -> Response:
     if request.path("app_id") != settings.admin_api_app_id() or option not in _OPTIONS:
         raise NotFound("image")
     picture = renditions.read_public(request.path("object_id"), whole=_OPTIONS[option])
-    return Response(200, picture, {"cache-control": _CACHE_CONTROL}, content_type="image/webp")
+    headers = {"cache-control": settings.PUBLIC_CACHE}
+    return Response(200, picture, headers, content_type="image/webp")
 
 
 _OPTIONS = {"profile": False, "original": True}

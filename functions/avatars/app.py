@@ -9,7 +9,7 @@ from vignette.native.errors import problem
 def read(request: Request) -> Response:
     """`GET /avatars/{colour}/{file}`."""
     picture = avatars.draw(request.path("colour"), request.path("file"))
-    headers = {"cache-control": settings.CACHE_FOR_EVER}
+    headers = {"cache-control": settings.PUBLIC_CACHE}
     return Response(200, picture, headers, content_type="image/webp")
 
 

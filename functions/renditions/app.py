@@ -11,7 +11,7 @@ def read(request: Request) -> Response:
     picture = renditions.read_square(
         request.path("upload_id"), request.path("digest"), request.path("file")
     )
-    headers = {"cache-control": settings.CACHE_FOR_EVER}
+    headers = {"cache-control": settings.PUBLIC_CACHE}
     return Response(200, picture, headers, content_type="image/webp")
 
 

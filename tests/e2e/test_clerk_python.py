@@ -62,7 +62,7 @@ def picture(client: Client, url: str) -> Image.Image:
     answer = client.http.get(url)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/webp"
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, s-maxage=300, immutable"
     return Image.open(io.BytesIO(answer.content))
 
 

@@ -216,7 +216,7 @@ RULES = {
     "GET /_images/{app_id}/{object_id}/{option}": Rule(
         404, 404, None, place=lambda person: {"object_id": person.upload, "option": "original"}
     ),
-    # Public addresses: of a picture they contain a digest that only its owner knows.
+    # Public addresses: they answer for what is somebody's picture now.
     "GET /renditions/{upload_id}/{digest}/{file}": Rule(
         *(404, 404, None),
         place=lambda person: {

@@ -137,9 +137,11 @@ class Exercises:
         self._read_keys_again(path, 401, method="POST")
 
     def renditions(self) -> None:
-        path = f"/renditions/{self._ready(None)}/{DIGEST}"
-        self._call(200, "GET", f"{path}/256.webp")
-        self._call(404, "GET", f"{path.replace(DIGEST, 'f' * 32)}/256.webp")
+        upload_id = self._ready(None, in_use=True)
+        path = f"/renditions/{upload_id}/{DIGEST}/256.webp"
+        self._call(200, "GET", path)
+        self._delete(f"renditions/{upload_id}/{DIGEST}/256.webp")
+        self._call(404, "GET", path)
 
     def avatars(self) -> None:
         self._call(200, "GET", "/avatars/9a3412/AL.webp")
@@ -182,12 +184,10 @@ class Exercises:
         self._read_keys_again("/_api/admin/images/upload", 403)
 
     def authgear_images(self) -> None:
-        upload_id = self._ready(None)
+        upload_id = self._ready(None, in_use=True)
         path = f"/_images/{self._client.stack['appId']}/{upload_id}/profile"
         self._call(200, "GET", path)
-        self._bucket.delete_object(
-            Bucket=self._client.stack["bucket"], Key=f"renditions/{upload_id}/{DIGEST}/512.webp"
-        )
+        self._delete(f"renditions/{upload_id}/{DIGEST}/512.webp")
         self._call(404, "GET", path)
 
     def logs(self, name: str) -> None:
@@ -269,7 +269,10 @@ class Exercises:
     def _put(self, key: str, body: bytes = b"") -> None:
         self._bucket.put_object(Bucket=self._client.stack["bucket"], Key=key, Body=body)
 
-    def _ready(self, user_id: str | None, *, state: str = "ready") -> str:
+    def _delete(self, key: str) -> None:
+        self._bucket.delete_object(Bucket=self._client.stack["bucket"], Key=key)
+
+    def _ready(self, user_id: str | None, *, state: str = "ready", in_use: bool = False) -> str:
         """The id of an upload in the state that processing leaves it in, with its objects."""
         upload_id = str(uuid.uuid4())
         item = {
@@ -282,7 +285,7 @@ class Exercises:
             "width": {"N": "8"},
             "height": {"N": "8"},
             "created_at": {"N": "1"},
-            "expires_at": {"N": str(int(time.time()) + 3600)},
+            **({} if in_use else {"expires_at": {"N": str(int(time.time()) + 3600)}}),
         }
         self._table.put_item(TableName=self._client.stack["uploadsTable"], Item=item)
         for size in (64, 128, 256, 512):

@@ -68,7 +68,10 @@ ENVIRONMENT = {
     "JWT_AUDIENCE": AUDIENCE,
     "JWT_JWKS": json.dumps(JWKS),
     "POWERTOOLS_METRICS_NAMESPACE": "Vignette",
+    "PICTURES_ORIGIN": "",
     "POWERTOOLS_SERVICE_NAME": "test",
+    "PUBLIC_ORIGIN": "",
+    "PUBLIC_PICTURES": "true",
 }
 
 

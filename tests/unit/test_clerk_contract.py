@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests import contract
-from tests.template import resource, routes, template
+from tests.template import routes
 from tests.unit.clerk import Clerk
 from tools.contracts import reduced_openapi
 
@@ -35,25 +35,6 @@ def test_an_answer_that_breaks_the_contract_is_noticed(clerk: Clerk, version: st
     assert contract.violations(version, operation, 404, {"message": "Not Found"})
     del user["email_addresses"][0]["linked_to"]
     assert contract.violations(version, operation, 200, user)
-
-
-def test_a_cdn_reads_renditions_and_nothing_else() -> None:
-    document = template()
-    assert document["Parameters"]["PicturesCdn"]["Default"] == "false"
-    for name in ("PicturesDistribution", "PicturesOriginAccess"):
-        assert document["Resources"][name]["Condition"] == "HasPicturesCdn"
-    (conditional,) = (
-        statement["Fn::If"]
-        for statement in resource("BucketPolicy")["PolicyDocument"]["Statement"]
-        if "Fn::If" in statement
-    )
-    condition, allowed, _ = conditional
-    assert condition == "HasPicturesCdn"
-    assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
-    assert allowed["Action"] == "s3:GetObject"
-    assert allowed["Resource"] == {"Fn::Sub": "${Bucket.Arn}/renditions/*"}
-    (source,) = allowed["Condition"]["StringEquals"].values()
-    assert source["Fn::Sub"].endswith("distribution/${PicturesDistribution}")
 
 
 def test_what_is_kept_of_the_contract_is_what_is_needed_and_no_prose() -> None:

@@ -11,10 +11,10 @@ from PIL import Image
 from tests.unit.clerk import Clerk, Refusal, refusals
 from tests.unit.conftest import NOBODY, PHOTO, ROOT, Answer, Service, aws_error
 
+from vignette import settings
 from vignette.domain import avatars
 
 FLOWER = (ROOT / "tests" / "photos" / "flower.jpg").read_bytes()
-FOR_EVER = "public, max-age=31536000, immutable"
 MIB = 1024 * 1024
 
 
@@ -32,7 +32,7 @@ def opened(service: Service, address: str) -> Image.Image:
     answer = fetched(service, address)
     assert answer.status == 200, answer.json
     assert answer.headers["content-type"] == "image/webp"
-    assert answer.headers["cache-control"] == FOR_EVER
+    assert answer.headers["cache-control"] == settings.PUBLIC_CACHE
     assert answer.headers["x-content-type-options"] == "nosniff"
     return Image.open(io.BytesIO(answer.content))
 
@@ -280,18 +280,23 @@ def test_behind_a_cdn_the_picture_has_the_cdn_s_address(
 ) -> None:
     monkeypatch.setenv("PICTURES_ORIGIN", "https://pictures.example.net")
     user = clerk.create(first_name="Ada")
-    assert user["image_url"].startswith("https://api.example.com/avatars/")
+    assert user["image_url"].startswith("https://pictures.example.net/avatars/")
     address = clerk.send_photo(user["id"]).json["image_url"]
     assert address.startswith("https://pictures.example.net/renditions/")
     stored = service.s3.get_object(Bucket="pictures", Key=urlsplit(address).path.lstrip("/"))
-    assert stored["CacheControl"] == FOR_EVER
+    assert stored["CacheControl"] == settings.PRIVATE_CACHE
     assert stored["ContentType"] == "image/webp"
 
 
-def test_the_address_is_where_the_client_called(clerk: Clerk) -> None:
+def test_the_address_begins_with_the_public_origin_and_never_with_what_a_header_says(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user = clerk.create()
     clerk.send_photo(user["id"])
-    headers = {"host": "localhost:3000", "x-forwarded-proto": "http"}
+    headers = {"host": "evil.example", "x-forwarded-proto": "http"}
+    seen = clerk.ok("GET", f"/users/{user['id']}", headers=headers)
+    assert seen["image_url"].startswith("https://api.example.com/renditions/")
+    monkeypatch.setenv("PUBLIC_ORIGIN", "http://localhost:3000")
     seen = clerk.ok("GET", f"/users/{user['id']}", headers=headers)
     assert seen["image_url"].startswith("http://localhost:3000/renditions/")
 
@@ -326,7 +331,7 @@ def test_nothing_else_is_public(clerk: Clerk, service: Service) -> None:
     assert service.calls == []
     unknown = service.call("GET", f"/renditions/{uuid.uuid4()}/{digest}/{file}")
     assert unknown.status == 404
-    assert service.calls == ["GetObject"]
+    assert service.calls == ["GetItem"]
 
 
 def test_a_default_picture_shows_initials_on_the_user_s_colour(

@@ -83,6 +83,10 @@ def an_authgear_picture(service: Service) -> None:
     form = httpx.Request("POST", "https://api.example.com", files={"file": PHOTO})
     headers = {"content-type": form.headers["content-type"]}
     assert service.call("POST", path, form.read(), headers=headers).status == 200
+    a_user(service)
+    changes = {"profile_image_id": UPLOAD}
+    service.alter_upload(UPLOAD, user_id=USER)
+    assert service.with_key("PATCH", f"/v1/users/{USER}", changes).status == 200
 
 
 # What there is after it
@@ -161,7 +165,7 @@ CASES: dict[str, tuple[Callable[[Service], None], int | None, Check]] = {
     "clerk-read-user": (a_user, 200, has(object="user", id=USER)),
     "clerk-list-users": (a_user, 200, lambda _, answer: [each["id"] for each in answer] == [USER]),
     "clerk_pictures-set": (a_user, 200, user_has(hasCustomProfilePicture=True)),
-    "renditions-read": (a_ready_upload, 200, shows_a_picture),
+    "renditions-read": (a_picture, 200, shows_a_picture),
     "avatars-draw": (nothing, 200, shows_a_picture),
     "authgear_graphql-count-users": (a_user, 200, has(data={"users": {"totalCount": 1}})),
     "authgear_uploads-issue": (

@@ -388,7 +388,7 @@ OPERATIONS = [
     request("an address is issued", "GET", ADDRESSES),
     request("an address is issued by POST", "POST", ADDRESSES),
     request("a photo is sent to its address", "POST", "{address}", PHOTO_FORM, headers=FORM),
-    request("an object is served", "GET", f"/_images/{APP_ID}/{{nobodys}}/profile", cold=False),
+    request("an object is served", "GET", f"/_images/{APP_ID}/{{picture}}/profile", cold=False),
 ]
 
 

@@ -40,9 +40,13 @@ def test_functions_run_on_the_python_that_the_project_is_developed_with() -> Non
 
 
 def statements(name: str) -> list[dict[str, Any]]:
-    """What a function's role may do."""
+    """What a function's role may do, under any condition."""
     return [
-        each for policy in functions()[name].get("Policies", ()) for each in policy["Statement"]
+        statement
+        for policy in functions()[name].get("Policies", ())
+        for each in policy["Statement"]
+        for statement in (each["Fn::If"][1:] if "Fn::If" in each else [each])
+        if "Action" in statement
     ]
 
 

@@ -10,8 +10,10 @@ THUMB_SIZE = 256  # pixels: the rendition behind `profilePictureUrl`
 PUBLIC_SIZE = 512  # pixels: the rendition with a public address
 WHOLE_PICTURE_SIDE = 2048  # pixels: the longer side of a whole, uncropped picture at most
 WEBP_QUALITY = 80
-# RFC 9111 and RFC 8246: what is at the address of a rendition never changes.
-CACHE_FOR_EVER = "public, max-age=31536000, immutable"
+# RFC 9111 and RFC 8246: what is at a picture's address never changes. A cache that many share asks
+# again after 300 seconds, since a picture that was removed has to be gone from it soon.
+PUBLIC_CACHE = "public, max-age=31536000, s-maxage=300, immutable"
+PRIVATE_CACHE = "private, max-age=31536000, immutable"
 
 # Lifetimes, in seconds
 UPLOAD_FORM_SECONDS = 15 * 60
@@ -92,6 +94,16 @@ def admin_api_jwks() -> str:
     return os.environ["ADMIN_API_JWKS"]
 
 
+def public_pictures() -> bool:
+    """Whether a picture has an address that anybody may open; all are signed otherwise."""
+    return os.environ["PUBLIC_PICTURES"] == "true"
+
+
+def public_origin() -> str:
+    """Scheme and host that the API is reached at; empty where that is API Gateway's own."""
+    return os.environ["PUBLIC_ORIGIN"]
+
+
 def pictures_origin() -> str:
-    """Scheme and host that renditions are public at; empty where that is the API's own."""
-    return os.environ.get("PICTURES_ORIGIN", "")
+    """Scheme and host of the CDN in front of public pictures; empty where there is none."""
+    return os.environ["PICTURES_ORIGIN"]

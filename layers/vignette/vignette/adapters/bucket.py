@@ -76,6 +76,13 @@ def _presigned_url(url: str, lifetime: timedelta, _minute: int) -> str:
     return str(request.url)
 
 
+def key_of(url: str) -> str | None:
+    """The key of the object that an address in the bucket names, whatever signed it, or None."""
+    address = url.partition("?")[0]
+    key = address.removeprefix(f"{_url()}/")
+    return None if key == address else key
+
+
 def read(key: str, *, max_bytes: int) -> StoredObject | None:
     """Read an object, or None where there is none; its body only up to `max_bytes`.
 

@@ -177,7 +177,10 @@ def _picture(value: str | None, origin: str) -> Picture:
     parts = urlsplit(value)
     path = parts.path.split("/")[1:]
     if parts.scheme != "authgearimages":
-        if parts.netloc.lower() != urlsplit(origin).netloc.lower() or path[:1] != ["_images"]:
+        upload_id = pictures.upload_at(value, origin)
+        if upload_id:
+            return Picture(object_id=upload_id)
+        if not pictures.is_public_address(value, origin) or path[:1] != ["_images"]:
             return Picture(url=value)
         path = path[1:3]
     match path:
@@ -189,9 +192,11 @@ def _picture(value: str | None, origin: str) -> Picture:
 
 
 def _picture_url(user: User, origin: str) -> str | None:
-    if user.picture:
-        return f"{origin}{image_path(user.picture.upload_id)}/profile"
-    return user.provider_picture_url
+    if user.picture is None:
+        return user.provider_picture_url
+    if not settings.public_pictures():
+        return pictures.avatar_url(user, origin)
+    return f"{pictures.public_root(origin)}{image_path(user.picture.upload_id)}/profile"
 
 
 def _validated(standard: Attributes) -> Attributes:

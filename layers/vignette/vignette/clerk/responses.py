@@ -8,7 +8,7 @@ from vignette.domain.model import Identification, IdentificationKind, User
 
 def user(user: User, origin: str) -> dict[str, Any]:
     """A user; `origin` is where the client reached the service."""
-    picture = pictures.public_url(user, origin)
+    picture = pictures.avatar_url(user, origin)
     return {
         "id": user.id,
         "object": "user",

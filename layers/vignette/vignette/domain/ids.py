@@ -10,6 +10,7 @@ from vignette.errors import NotFound
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ORIGINALS = "uploads/"
 _RENDITIONS = "renditions/"
+_RENDITION = re.compile(rf"{_RENDITIONS}({_UUID.pattern})/[^/]+/[^/]+")
 _USED = "used/"
 WHOLE = "original"
 
@@ -67,6 +68,12 @@ def rendition_object_key(upload_id: str, digest: str, name: int | str) -> str:
     `name` is the size of a square one in pixels, or `WHOLE`.
     """
     return f"{renditions_prefix(upload_id)}{digest}/{name}.webp"
+
+
+def upload_of_rendition(object_key: str) -> str | None:
+    """The upload that a rendition's object key is of, or None where it is no such key."""
+    found = _RENDITION.fullmatch(object_key)
+    return found[1] if found else None
 
 
 def used_mark_key(upload_id: str) -> dict[str, Any]:

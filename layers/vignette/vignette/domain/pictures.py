@@ -4,12 +4,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
 from vignette.domain import avatars, renditions, uploads, users
-from vignette.domain.ids import rendition_object_key, upload_key, user_key
+from vignette.domain.ids import (
+    rendition_object_key,
+    upload_key,
+    upload_of_rendition,
+    user_key,
+)
 from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User
 from vignette.errors import (
     NotFound,
@@ -30,18 +36,40 @@ def url(user: User) -> str | None:
     return rendition_url(user.picture.upload_id, user.picture.digest, settings.THUMB_SIZE)
 
 
-def public_url(user: User, origin: str) -> str:
-    """A public address of a user's picture that lasts as long as they have it.
+def avatar_url(user: User, origin: str) -> str:
+    """Address of a user's picture: the custom one, else the provider's, else the default one.
 
-    The custom one, else the identity provider's, else their default picture. `origin` is where
-    the service was reached. Costs no network call.
+    That of a custom picture is public, and lasts as long as the user has it; without public
+    pictures it is presigned. `origin` is that of the API. Costs no network call.
     """
-    if user.picture:
-        key = rendition_object_key(
-            user.picture.upload_id, user.picture.digest, settings.PUBLIC_SIZE
-        )
-        return f"{settings.pictures_origin() or origin}/{key}"
-    return user.provider_picture_url or f"{origin}{avatars.path(user)}"
+    if user.picture is None:
+        return user.provider_picture_url or f"{public_root(origin)}{avatars.path(user)}"
+    upload_id, digest = user.picture.upload_id, user.picture.digest
+    if not settings.public_pictures():
+        return rendition_url(upload_id, digest, settings.PUBLIC_SIZE)
+    return f"{public_root(origin)}/{rendition_object_key(upload_id, digest, settings.PUBLIC_SIZE)}"
+
+
+def public_root(origin: str) -> str:
+    """Scheme and host of public pictures: the CDN's where there is one, else the API's own."""
+    return settings.pictures_origin() or origin
+
+
+def is_public_address(address: str, origin: str) -> bool:
+    """Whether an address is at the API, or at the CDN in front of it."""
+    hosts = {urlsplit(root).netloc.lower() for root in (origin, public_root(origin))}
+    return urlsplit(address).netloc.lower() in hosts
+
+
+def upload_at(address: str, origin: str) -> str | None:
+    """The upload whose rendition is at an address, public or signed by anybody, or None.
+
+    The query does not matter: a signature that has expired still names its object.
+    """
+    key = bucket.key_of(address)
+    if key is None and is_public_address(address, origin):
+        key = urlsplit(address).path.removeprefix("/")
+    return upload_of_rendition(key) if key else None
 
 
 def rendition_url(upload_id: str, digest: str, size: int) -> str:

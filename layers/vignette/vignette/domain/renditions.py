@@ -21,7 +21,7 @@ from vignette.domain.ids import (
     renditions_prefix,
     upload_key,
 )
-from vignette.domain.model import UploadState
+from vignette.domain.model import Upload, UploadState
 from vignette.errors import NotFound, UnusablePhoto
 
 if TYPE_CHECKING:
@@ -123,30 +123,43 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
 def read_public(upload_id: str, *, whole: bool) -> bytes:
     """The largest square rendition, or the whole picture where it was kept, as WebP.
 
-    Only of what is somebody's picture or may become anybody's: what users have uploaded is
-    theirs alone until they show it. Raises `NotFound` and `Unavailable`.
+    Only of what is somebody's picture now. Raises `NotFound` and `Unavailable`.
     """
-    upload = uploads.get(upload_id)
-    if upload.digest is None or not (upload.in_use or upload.user_id is None):
-        raise NotFound("upload")
-    name = WHOLE if whole and upload.whole else max(settings.RENDITION_SIZES)
-    key = rendition_object_key(upload.id, upload.digest, name)
-    stored = bucket.read(key, max_bytes=settings.MAX_BODY_BYTES)
-    if stored is None or stored.body is None:
-        raise NotFound("upload")  # deleted meanwhile
-    return stored.body
+    upload = _shown(upload_id)
+    return _read(upload, WHOLE if whole and upload.whole else max(settings.RENDITION_SIZES))
 
 
 def read_square(upload_id: str, digest: str, file: str) -> bytes:
-    """A square rendition by the parts of its object key. Raises `NotFound` and `Unavailable`."""
+    """A square rendition by the parts of its object key.
+
+    Only of what is somebody's picture now. Raises `NotFound` and `Unavailable`.
+    """
     size = _FILES.get(file)
     if size is None or not is_id(upload_id) or not _DIGEST.fullmatch(digest):
         raise NotFound("picture")
-    stored = bucket.read(
-        rendition_object_key(upload_id, digest, size), max_bytes=settings.MAX_BODY_BYTES
-    )
-    if stored is None or stored.body is None:
+    upload = _shown(upload_id)
+    if upload.digest != digest:
         raise NotFound("picture")
+    return _read(upload, size)
+
+
+def _shown(upload_id: str) -> Upload:
+    """The upload that is somebody's picture now. Raises `NotFound` and `Unavailable`."""
+    try:
+        upload = uploads.get(upload_id)
+    except NotFound:
+        raise NotFound("picture") from None
+    if not upload.in_use:
+        raise NotFound("picture")
+    return upload
+
+
+def _read(upload: Upload, name: int | str) -> bytes:
+    """A rendition of an upload. Raises `NotFound` and `Unavailable`."""
+    key = rendition_object_key(upload.id, str(upload.digest), name)
+    stored = bucket.read(key, max_bytes=settings.MAX_BODY_BYTES)
+    if stored is None or stored.body is None:
+        raise NotFound("picture")  # deleted meanwhile
     return stored.body
 
 
@@ -169,7 +182,7 @@ def _write(upload_id: str, digest: str, pictures: Iterable[tuple[int | str, byte
                 rendition_object_key(upload_id, digest, name),
                 body,
                 content_type="image/webp",
-                cache_control=settings.CACHE_FOR_EVER,
+                cache_control=settings.PRIVATE_CACHE,
             )
             for name, body in pictures
         ]

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from vignette import settings
 from vignette.errors import Malformed, TooLarge, VignetteError
 from vignette.http.access import Caller, authenticate
 from vignette.runtime.startup import prime
@@ -48,11 +49,11 @@ class Request:
 
     @property
     def origin(self) -> str:
-        """The scheme and host that the client called, without a slash at the end."""
-        scheme = self.headers.get("x-forwarded-proto", "https")
-        return (
-            f"{scheme}://{self.headers.get('host') or self._event['requestContext']['domainName']}"
-        )
+        """The scheme and host of the API, without a slash at the end.
+
+        Never from a header, which says what the client likes.
+        """
+        return settings.public_origin() or f"https://{self._event['requestContext']['domainName']}"
 
     def path(self, name: str) -> str:
         """A parameter of the path."""
