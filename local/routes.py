@@ -25,7 +25,8 @@ def create_routes(session: boto3.Session, stack_name: str) -> None:
         names[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
 
     for logical_id, resource in template["TemplateBody"]["Resources"].items():
-        if resource["Type"] != "AWS::ApiGatewayV2::Api":
+        # The API that the CDN asks has routes that are resources, and no body.
+        if resource["Type"] != "AWS::ApiGatewayV2::Api" or "Body" not in resource["Properties"]:
             continue
         api, body = names[logical_id], resource["Properties"]["Body"]
         for route in gateway.get_routes(ApiId=api)["Items"]:
