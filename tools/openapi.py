@@ -21,19 +21,19 @@ from vignette.native import requests, responses
 
 FILE = Path(responses.__file__).with_name("openapi.json")
 
-type Problem = errors.VignetteError | type[errors.VignetteError]
+type Failure = errors.VignetteError | type[errors.VignetteError]
 
 _NO_USER = errors.NotFound("user")
 _NO_UPLOAD = errors.NotFound("upload")
-_UNREADABLE: tuple[Problem, ...] = (errors.Malformed, errors.TooLarge, errors.Invalid)
-_UNUSABLE: tuple[Problem, ...] = (
+_UNREADABLE: tuple[Failure, ...] = (errors.Malformed, errors.TooLarge, errors.Invalid)
+_UNUSABLE: tuple[Failure, ...] = (
     errors.UploadNotReady,
     errors.UploadInUse,
     errors.UploadWrongScope,
     errors.UploadWrongKind,
 )
-_REPEATED: tuple[Problem, ...] = (errors.IdempotencyKeyInUse, errors.IdempotencyKeyReused)
-_COMMON: tuple[Problem, ...] = (errors.Unauthenticated, errors.Unavailable)
+_REPEATED: tuple[Failure, ...] = (errors.IdempotencyKeyInUse, errors.IdempotencyKeyReused)
+_COMMON: tuple[Failure, ...] = (errors.Unauthenticated, errors.Unavailable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Operation:
     body: type | None = None
     status: HTTPStatus = HTTPStatus.OK
     answer: type | None = None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Failure, ...] = ()
     repeatable: bool = False
 
 
@@ -236,7 +236,7 @@ def _problems(operation: Operation) -> list[tuple[HTTPStatus, list[str]]]:
     """The codes of the problems that an operation may answer with, by status."""
     found: dict[HTTPStatus, list[str]] = {}
     for each in (*_COMMON, *operation.problems) if operation.credentials else ():
-        status = problems.STATUS[each if isinstance(each, type) else type(each)]
+        status = errors.nearest(problems.STATUS, each)
         found.setdefault(status, []).append(each.code)
     return sorted(found.items())
 

@@ -1,7 +1,7 @@
 """Authgear's Admin API: users, in GraphQL."""
 
 from vignette import settings
-from vignette.authgear.errors import answer
+from vignette.authgear.errors import render
 from vignette.authgear.execution import execute, read_request
 from vignette.authgear.schema import Context
 from vignette.http.access import authenticate_admin
@@ -16,4 +16,4 @@ def query(request: Request) -> Response:
     return Response(200, execute(wanted, Context(request.origin)))
 
 
-handler = Api({"POST /_api/admin/graphql": query}, answer)
+handler = Api({"POST /_api/admin/graphql": query}, render)

@@ -1,7 +1,7 @@
 """Authgear's pictures, served to anyone who has the address."""
 
 from vignette import settings
-from vignette.authgear.errors import answer
+from vignette.authgear.errors import render
 from vignette.domain import renditions
 from vignette.errors import NotFound
 from vignette.http.api import Api, Request, Response
@@ -19,4 +19,4 @@ def read(request: Request) -> Response:
 
 _OPTIONS = {"profile": False, "original": True}
 
-handler = Api({"GET /_images/{app_id}/{object_id}/{option}": read}, answer)
+handler = Api({"GET /_images/{app_id}/{object_id}/{option}": read}, render)

@@ -2,7 +2,7 @@
 
 from vignette import settings
 from vignette.authgear import addresses
-from vignette.authgear.errors import answer, invalid
+from vignette.authgear.errors import invalid, render
 from vignette.domain.ids import new_id
 from vignette.http.access import authenticate_admin
 from vignette.http.api import Api, Request, Response
@@ -39,5 +39,5 @@ handler = Api(
         "POST /_api/admin/images/upload": issue,
         "POST /_images/{app_id}/{object_id}": receive,
     },
-    answer,
+    render,
 )

@@ -3,7 +3,7 @@
 from vignette import settings
 from vignette.domain import avatars
 from vignette.http.api import Api, Request, Response
-from vignette.native.errors import problem
+from vignette.native.errors import render
 
 
 def read(request: Request) -> Response:
@@ -13,4 +13,4 @@ def read(request: Request) -> Response:
     return Response(200, picture, headers, content_type="image/webp")
 
 
-handler = Api({"GET /avatars/{colour}/{file}": read}, problem)
+handler = Api({"GET /avatars/{colour}/{file}": read}, render)

@@ -1,7 +1,7 @@
 """Clerk's Backend API: users, their e-mail addresses and phone numbers."""
 
 from vignette.clerk import queries, responses
-from vignette.clerk.errors import error
+from vignette.clerk.errors import render
 from vignette.domain import identifications, pictures, profiles, users
 from vignette.domain.model import IdentificationKind, User, UserChanges
 from vignette.http.access import require_key
@@ -217,6 +217,6 @@ handler = Api(
         "PATCH /v1/phone_numbers/{phone_number_id}": _phones.update,
         "DELETE /v1/phone_numbers/{phone_number_id}": _phones.delete,
     },
-    error,
+    render,
     lazy=["vignette.clerk.requests"],
 )

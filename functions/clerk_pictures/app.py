@@ -1,7 +1,7 @@
 """Clerk's Backend API: a user's picture, sent and set in one request."""
 
 from vignette.clerk import responses
-from vignette.clerk.errors import error
+from vignette.clerk.errors import render
 from vignette.clerk.photos import photo
 from vignette.domain import pictures
 from vignette.http.access import require_key
@@ -15,4 +15,4 @@ def update(request: Request) -> Response:
     return Response(200, responses.user(user, request.origin))
 
 
-handler = Api({"POST /v1/users/{user_id}/profile_image": update}, error)
+handler = Api({"POST /v1/users/{user_id}/profile_image": update}, render)

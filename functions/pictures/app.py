@@ -4,7 +4,7 @@ from vignette.domain import pictures
 from vignette.http.access import require_key, require_user
 from vignette.http.api import Api, Request, Response
 from vignette.native import requests, responses
-from vignette.native.errors import problem
+from vignette.native.errors import render
 
 
 def update(request: Request) -> Response:
@@ -30,5 +30,5 @@ handler = Api(
         "PATCH /api/v1/shared/users/{user_id}/profile-picture": update,
         "PATCH /api/v1/users/me/profile-picture": update_me,
     },
-    problem,
+    render,
 )

@@ -7,7 +7,7 @@ from vignette.http.access import require_key, require_user
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
 from vignette.native import responses
-from vignette.native.errors import problem
+from vignette.native.errors import render
 
 
 def create(request: Request) -> Response:
@@ -75,6 +75,6 @@ handler = Api(
         "PATCH /api/v1/users/me": update_me,
         "GET /api/v1/openapi.json": document,
     },
-    problem,
+    render,
     lazy=["vignette.native.requests"],
 )

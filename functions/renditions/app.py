@@ -3,7 +3,7 @@
 from vignette import settings
 from vignette.domain import renditions
 from vignette.http.api import Api, Request, Response
-from vignette.native.errors import problem
+from vignette.native.errors import render
 
 
 def read(request: Request) -> Response:
@@ -15,4 +15,4 @@ def read(request: Request) -> Response:
     return Response(200, picture, headers, content_type="image/webp")
 
 
-handler = Api({"GET /renditions/{upload_id}/{digest}/{file}": read}, problem)
+handler = Api({"GET /renditions/{upload_id}/{digest}/{file}": read}, render)

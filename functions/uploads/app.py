@@ -4,7 +4,7 @@ from vignette.domain import uploads
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
 from vignette.native import responses
-from vignette.native.errors import problem
+from vignette.native.errors import render
 
 
 def create(request: Request) -> Response:
@@ -40,6 +40,6 @@ handler = Api(
         "GET /api/v1/uploads/{upload_id}": read,
         "DELETE /api/v1/uploads/{upload_id}": delete,
     },
-    problem,
+    render,
     lazy=["vignette.native.requests"],
 )

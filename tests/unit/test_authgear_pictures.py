@@ -176,7 +176,7 @@ def test_an_address_takes_one_photo(service: Service) -> None:
     before = (service.everything(), service.objects())
     answer = post(service, address, *form(("file", flower())))
     message = assert_error(answer, "AlreadyExists", "ImageAlreadyUploaded", 409)
-    assert message == "This address has had its photo; ask for another one."
+    assert message == "This address takes one photo and has one already; ask for another address."
     assert (service.everything(), service.objects()) == before
 
 

@@ -1,16 +1,39 @@
-"""What can go wrong, in the domain's terms; each wire format renders these in its own words."""
+"""What can go wrong, in the domain's terms; each wire format renders these in its own words.
 
+A wire format has words for the classes that it tells apart and, through `nearest`, for all others
+by the class above them.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from vignette import settings
 
 
 class VignetteError(Exception):
-    """Base of every error the service answers with on purpose."""
+    """Base of every error the service answers with on purpose.
+
+    `code` is stable, for programs; `detail` is a sentence for people. `retry_after_seconds` says
+    when the same request may succeed, None if only another request can.
+    """
 
     code = "error"
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
+
+
+def nearest[Words](
+    words: Mapping[type[VignetteError], Words], error: VignetteError | type[VignetteError]
+) -> Words:
+    """What `words` has for an error's class, or for the nearest class above it.
+
+    `words` has an entry for `VignetteError`, so that there is always one.
+    """
+    kind = error if isinstance(error, type) else type(error)
+    return next(words[each] for each in kind.__mro__ if each in words)
 
 
 class Unauthenticated(VignetteError):
@@ -45,6 +68,17 @@ class TooLarge(VignetteError):
     code = "too_large"
 
 
+class Unavailable(VignetteError):
+    """AWS throttled the request, failed, or did not answer in time; trying again is safe."""
+
+    code = "unavailable"
+    retry_after_seconds = settings.RETRY_AFTER_SECONDS
+
+
+class Unprocessable(VignetteError):
+    """A request that can be read, but not be done as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
     """One thing that is wrong with one field of a request."""
@@ -54,7 +88,7 @@ class FieldProblem:
     detail: str
 
 
-class Invalid(VignetteError):
+class Invalid(Unprocessable):
     """Unknown, missing or wrong fields, each one named."""
 
     code = "invalid_request"
@@ -64,7 +98,49 @@ class Invalid(VignetteError):
         self.problems = problems
 
 
-class Taken(VignetteError):
+class NoPassword(Unprocessable):
+    """The user has no password that could be verified."""
+
+    code = "no_password"
+
+
+class WrongPassword(Unprocessable):
+    """The password is not the user's."""
+
+    code = "wrong_password"
+
+
+class UploadWrongScope(Unprocessable):
+    """Only an upload of scope `user` can become a user's picture."""
+
+    code = "upload_wrong_scope"
+
+
+class UploadWrongKind(Unprocessable):
+    """Only an upload of kind `profile_picture` can become a user's picture."""
+
+    code = "upload_wrong_kind"
+
+
+class UnusablePhoto(Unprocessable):
+    """A photo that cannot become a picture; `code` is the reason that a failed upload gives."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The photo cannot be used: {reason.replace('_', ' ')}.")
+        self.code = reason
+
+
+class IdempotencyKeyReused(Unprocessable):
+    """The key of an earlier request came with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class Conflict(VignetteError):
+    """A request that does not fit the state that something else is in."""
+
+
+class Taken(Conflict):
     """A unique value belongs to another user."""
 
     code = "already_exists"
@@ -74,69 +150,26 @@ class Taken(VignetteError):
         self.fields = fields
 
 
-class NoPassword(VignetteError):
-    """The user has no password that could be verified."""
-
-    code = "no_password"
-
-
-class WrongPassword(VignetteError):
-    """The password is not the user's."""
-
-    code = "wrong_password"
-
-
-class UploadNotReady(VignetteError):
+class UploadNotReady(Conflict):
     """The upload is still pending, or has failed."""
 
     code = "upload_not_ready"
 
 
-class UploadInUse(VignetteError):
+class UploadInUse(Conflict):
     """The upload is somebody's picture."""
 
     code = "upload_in_use"
 
 
-class UploadUsed(VignetteError):
-    """The address that was issued for one photo has had it."""
+class UploadUsed(Conflict):
+    """An address that takes one photo has taken one already."""
 
     code = "upload_used"
 
 
-class UploadWrongScope(VignetteError):
-    """Only an upload of scope `user` can become a user's picture."""
-
-    code = "upload_wrong_scope"
-
-
-class UploadWrongKind(VignetteError):
-    """Only an upload of kind `profile_picture` can become a user's picture."""
-
-    code = "upload_wrong_kind"
-
-
-class UnusablePhoto(VignetteError):
-    """A photo that cannot become a picture; `code` is the reason that a failed upload gives."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The photo cannot be used: {reason.replace('_', ' ')}.")
-        self.code = reason
-
-
-class IdempotencyKeyReused(VignetteError):
-    """The key of an earlier request came with another body."""
-
-    code = "idempotency_key_reused"
-
-
-class IdempotencyKeyInUse(VignetteError):
+class IdempotencyKeyInUse(Conflict):
     """The request is being answered already, or was cut off a moment ago; ask again soon."""
 
     code = "idempotency_key_in_use"
-
-
-class Unavailable(VignetteError):
-    """AWS throttled the request, failed, or did not answer in time; trying again is safe."""
-
-    code = "unavailable"
+    retry_after_seconds = settings.RETRY_AFTER_SECONDS

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vignette import errors, settings
+from vignette import errors
 from vignette.http.api import Response
 
 _STATUS = {
@@ -65,7 +65,7 @@ def invalid(message: str) -> ApiError:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Description:
     """What both kinds of answer, GraphQL and JSON, say of an error."""
 
     name: str
@@ -79,39 +79,41 @@ class Problem:
         return _STATUS[self.name]
 
 
-def problem(error: errors.VignetteError | None) -> Problem:
+def described(error: errors.VignetteError | None) -> Description:
     """An error in Authgear's words; None is an error that nobody expected."""
     match error:
         case None:
-            return Problem("InternalError", "UnexpectedError", "unexpected error occurred")
+            return Description("InternalError", "UnexpectedError", "unexpected error occurred")
         case ApiError():
-            return Problem(error.name, error.code, error.detail, error.info)
+            return Description(error.name, error.code, error.detail, error.info)
         case errors.NotFound(code="user_not_found"):
-            return Problem("NotFound", "UserNotFound", "user not found")
+            return Description("NotFound", "UserNotFound", "user not found")
         case errors.NotFound():
-            return Problem("NotFound", "NotFound", error.detail)
+            return Description("NotFound", "NotFound", error.detail)
         case errors.Taken():
             cause = {"cause": {"kind": "DuplicatedIdentity"}}
-            return Problem("Invalid", "InvariantViolated", "identity already exists", cause)
+            return Description("Invalid", "InvariantViolated", "identity already exists", cause)
         case errors.TooLarge():
-            return Problem("RequestEntityTooLarge", "RequestEntityTooLarge", error.detail)
+            return Description("RequestEntityTooLarge", "RequestEntityTooLarge", error.detail)
         case errors.UnusablePhoto():
-            return Problem(
+            return Description(
                 "Invalid", "UnusableImage", error.detail, {"cause": {"kind": error.code}}
             )
         case errors.UploadUsed():
-            return Problem("AlreadyExists", "ImageAlreadyUploaded", error.detail)
+            return Description("AlreadyExists", "ImageAlreadyUploaded", error.detail)
+        case errors.Conflict():
+            return Description("AlreadyExists", "Conflict", error.detail)
         case errors.Unavailable():
-            return Problem("ServiceUnavailable", "ServiceUnavailable", error.detail)
+            return Description("ServiceUnavailable", "ServiceUnavailable", error.detail)
         case _:
-            return Problem("Invalid", "Invalid", error.detail)
+            return Description("Invalid", "Invalid", error.detail)
 
 
-def answer(error: errors.VignetteError | None) -> Response:
+def render(error: errors.VignetteError | None) -> Response:
     """The HTTP response to an error; one to wrong credentials says no more than `Forbidden`."""
     if isinstance(error, errors.Unauthenticated):
         return Response(403, "Forbidden", content_type="text/plain; charset=utf-8")
-    found = problem(error)
+    found = described(error)
     document: dict[str, Any] = {
         "name": found.name,
         "reason": found.reason,
@@ -120,5 +122,7 @@ def answer(error: errors.VignetteError | None) -> Response:
     }
     if found.info:
         document["info"] = found.info
-    retry = {"retry-after": str(settings.RETRY_AFTER_SECONDS)} if found.status == 503 else {}
-    return Response(found.status, {"error": document}, retry)
+    headers = {}
+    if error and error.retry_after_seconds is not None:
+        headers["retry-after"] = str(error.retry_after_seconds)
+    return Response(found.status, {"error": document}, headers)

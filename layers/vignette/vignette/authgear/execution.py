@@ -18,7 +18,7 @@ from graphql import (
     validate,
 )
 
-from vignette.authgear.errors import ApiError, problem
+from vignette.authgear.errors import ApiError, described
 from vignette.authgear.schema import Context, schema
 from vignette.errors import VignetteError
 from vignette.runtime.telemetry import count, logger
@@ -63,11 +63,11 @@ def execute(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     try:
         document = parse(request["query"], max_tokens=MAX_TOKENS)
     except GraphQLError as error:
-        return {"errors": [_described(error)]}
+        return {"errors": [_with_extensions(error)]}
     errors = validate(schema(), document, max_errors=_MAX_VALIDATION_ERRORS)
     errors = errors or _exceeded(document)
     if errors:
-        return {"errors": [_described(error) for error in errors]}
+        return {"errors": [_with_extensions(error) for error in errors]}
     result = execute_sync(
         schema(),
         document,
@@ -78,24 +78,24 @@ def execute(request: Mapping[str, Any], context: Context) -> dict[str, Any]:
     assert isinstance(result, ExecutionResult)  # noqa: S101  (no resolver is asynchronous)
     response: dict[str, Any] = {}
     if result.errors:
-        response["errors"] = [_described(error) for error in result.errors]
+        response["errors"] = [_with_extensions(error) for error in result.errors]
     return response | {"data": result.data}
 
 
-def _described(error: GraphQLError) -> dict[str, Any]:
+def _with_extensions(error: GraphQLError) -> dict[str, Any]:
     """An error as GraphQL formats it, with what Authgear adds to its own."""
-    described = dict(error.formatted)
+    answer = dict(error.formatted)
     original = error.original_error
     if original is None or isinstance(original, GraphQLError):
-        return described
+        return answer
     if not isinstance(original, VignetteError):
         logger.error("unexpected error", exc_info=original, path=error.path)
         count("ServerErrors")
-    found = problem(original if isinstance(original, VignetteError) else None)
+    found = described(original if isinstance(original, VignetteError) else None)
     extensions: dict[str, Any] = {"errorName": found.name, "reason": found.reason}
     if found.info:
         extensions["info"] = found.info
-    return described | {"message": found.message, "extensions": extensions}
+    return answer | {"message": found.message, "extensions": extensions}
 
 
 def _exceeded(document: DocumentNode) -> list[GraphQLError]:

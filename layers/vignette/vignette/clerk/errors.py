@@ -82,43 +82,41 @@ class _ErrorResponse(Response):
         return super(_ErrorResponse, replace(self, content=traced)).to_event(request_id)
 
 
-def error(caught: errors.VignetteError | None) -> Response:
+def render(error: errors.VignetteError | None) -> Response:
     """The answer to an error; None is one that nobody expected."""
-    match caught:
+    match error:
         case None:
             return _respond(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 _entry("internal_clerk_error", "The service failed; the log has the cause."),
             )
         case ClerkError():
-            entry = _entry(caught.code, caught.message, caught.detail, caught.parameter)
-            return _respond(caught.status, entry)
+            entry = _entry(error.code, error.message, error.detail, error.parameter)
+            return _respond(error.status, entry)
         case errors.Invalid():
-            return _respond(HTTPStatus.UNPROCESSABLE_ENTITY, *map(_problem, caught.problems))
+            return _respond(HTTPStatus.UNPROCESSABLE_ENTITY, *map(_field_entry, error.problems))
         case errors.Taken():
-            return _respond(HTTPStatus.UNPROCESSABLE_ENTITY, *map(_taken, caught.fields))
+            return _respond(HTTPStatus.UNPROCESSABLE_ENTITY, *map(_taken, error.fields))
         case errors.UnusablePhoto():
-            status, code, message, long_message = _PHOTOS[caught.code]
+            refused = HTTPStatus.BAD_REQUEST, "request_body_invalid", "Image refused", error.detail
+            status, code, message, long_message = _PHOTOS.get(error.code, refused)
             return _respond(status, _entry(code, message, long_message, "file"))
         case errors.NotFound(code="upload_not_found"):
             entry = _entry("image_not_found", "Image not found", None, "profile_image_id")
             return _respond(HTTPStatus.NOT_FOUND, entry)
-        case errors.Unauthenticated():
-            headers = {"www-authenticate": 'Bearer realm="vignette"'}
-        case errors.Unavailable() | errors.IdempotencyKeyInUse():
-            headers = {"retry-after": str(settings.RETRY_AFTER_SECONDS)}
-        case _:
-            headers = {}
-    status, code, message = _WORDS[type(caught)]
-    return _respond(status, _entry(code, message, caught.detail), headers=headers)
+    headers = {}
+    if isinstance(error, errors.Unauthenticated):
+        headers["www-authenticate"] = 'Bearer realm="vignette"'
+    if error.retry_after_seconds is not None:
+        headers["retry-after"] = str(error.retry_after_seconds)
+    status, known_code, message = errors.nearest(_WORDS, error)
+    entry = _entry(known_code or error.code, message, error.detail)
+    return _respond(status, entry, headers=headers)
 
 
-_WORDS: Mapping[type[errors.VignetteError], tuple[HTTPStatus, str, str]] = {
-    errors.Malformed: (
-        HTTPStatus.BAD_REQUEST,
-        "request_body_invalid",
-        "Request body invalid",
-    ),
+# Status, Clerk's code or None if it has none for the case, and the short message.
+_WORDS: Mapping[type[errors.VignetteError], tuple[HTTPStatus, str | None, str]] = {
+    errors.Malformed: (HTTPStatus.BAD_REQUEST, "request_body_invalid", "Request body invalid"),
     errors.Unauthenticated: (
         HTTPStatus.UNAUTHORIZED,
         "authentication_invalid",
@@ -137,38 +135,18 @@ _WORDS: Mapping[type[errors.VignetteError], tuple[HTTPStatus, str, str]] = {
         "incorrect_password",
         "incorrect password",
     ),
-    errors.IdempotencyKeyInUse: (
-        HTTPStatus.CONFLICT,
-        "idempotency_key_in_use",
-        "idempotency key in use",
-    ),
-    errors.IdempotencyKeyReused: (
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "idempotency_key_reused",
-        "idempotency key reused",
-    ),
-    # Clerk's images are ready as soon as they have an id; the rest is named as elsewhere here.
-    errors.UploadNotReady: (HTTPStatus.CONFLICT, "upload_not_ready", "upload not ready"),
-    errors.UploadInUse: (HTTPStatus.CONFLICT, "upload_in_use", "upload in use"),
-    errors.UploadWrongKind: (
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "upload_wrong_kind",
-        "upload of another kind",
-    ),
-    errors.UploadWrongScope: (
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "upload_wrong_scope",
-        "upload of another scope",
-    ),
+    errors.Unprocessable: (HTTPStatus.UNPROCESSABLE_ENTITY, None, "unprocessable request"),
+    errors.Conflict: (HTTPStatus.CONFLICT, None, "conflict"),
     errors.Unavailable: (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "service_unavailable",
         "Service unavailable",
     ),
+    errors.VignetteError: (HTTPStatus.BAD_REQUEST, None, "request refused"),
 }
 
 
-def _problem(problem: errors.FieldProblem) -> dict[str, Any]:
+def _field_entry(problem: errors.FieldProblem) -> dict[str, Any]:
     parameter = _PARAMETERS.get(problem.field, problem.field)
     code = _CODES.get(problem.code, problem.code)
     return _entry(code, problem.detail, f"{parameter} {problem.detail}.", parameter)

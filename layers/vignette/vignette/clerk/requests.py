@@ -216,7 +216,8 @@ def user_changes(request: Request) -> ProfileChanges:
     metadata_apart = _api_version(request) >= _METADATA_APART
     body = _parse(UserPatch if metadata_apart else UserPatchWithMetadata, request)
     if body.primary_web3_wallet_id is not None:
-        raise Invalid(FieldProblem("primary_web3_wallet_id", "not_found", "is none of the user's"))
+        detail = "is not one of the user's"
+        raise Invalid(FieldProblem("primary_web3_wallet_id", "not_found", detail))
     changes = cast("ProfileChanges", _attributes(body))
     if body.primary_email_address_id is not None:
         changes["primary_email"] = body.primary_email_address_id
@@ -294,12 +295,16 @@ def _attributes(body: _Profile) -> UserChanges:
 def _password(body: _Profile) -> Password | None:
     hasher, digest, password = body.password_hasher, body.password_digest, body.password
     if digest is None and hasher is not None:
-        raise _conditional("password_digest", "is required when `password_hasher` is present")
+        raise _required("password_digest", "is required when `password_hasher` is present")
     if digest is not None:
         if password is not None:
-            raise _conditional("password_digest", "isn't allowed when `password` is present")
+            code, detail = (
+                "form_conditional_param_disallowed",
+                "isn't allowed when `password` is present",
+            )
+            raise Invalid(FieldProblem("password_digest", code, detail))
         if hasher is None:
-            raise _conditional("password_hasher", "is required when `password_digest` is present")
+            raise _required("password_hasher", "is required when `password_digest` is present")
         if hasher not in passwords.HASHERS:
             names = ", ".join(passwords.HASHERS)
             detail = f"must be one of {names}"
@@ -322,10 +327,8 @@ def _password(body: _Profile) -> Password | None:
     return passwords.hashed(password)
 
 
-def _conditional(parameter: str, detail: str) -> Invalid:
-    missing = detail.startswith("is required")
-    code = "form_conditional_param_missing" if missing else "form_conditional_param_disallowed"
-    return Invalid(FieldProblem(parameter, code, detail))
+def _required(parameter: str, detail: str) -> Invalid:
+    return Invalid(FieldProblem(parameter, "form_conditional_param_missing", detail))
 
 
 def _identifications(
@@ -375,7 +378,7 @@ def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         if not details[0]["loc"]:
-            raise Malformed("The body is no JSON object.") from None
+            raise Malformed("The body must be a JSON object.") from None
         raise Invalid(*map(_field_problem, details)) from None
 
 

@@ -92,7 +92,7 @@ def with_primary(kind: IdentificationKind, user: User, identification_id: str) -
     existing = kind.of(user)
     wanted = next((each for each in existing if each.id == identification_id), None)
     if wanted is None:
-        raise Invalid(FieldProblem(field, "not_found", "is none of the user's"))
+        raise Invalid(FieldProblem(field, "not_found", "is not one of the user's"))
     if wanted == existing[0]:
         return user
     if not wanted.verified:

@@ -77,5 +77,5 @@ def upload_of_rendition(object_key: str) -> str | None:
 
 
 def used_mark_key(upload_id: str) -> dict[str, Any]:
-    """Key of the mark, in the uploads table, that an upload's address has had its photo."""
+    """Key of the mark, in the uploads table, that an upload's address has taken its photo."""
     return {"id": f"{_USED}{upload_key(upload_id)['id']}"}

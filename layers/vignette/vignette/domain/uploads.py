@@ -92,7 +92,7 @@ def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
         keys = (used_mark_key(upload_id), upload_key(upload_id))
         marked, item = table.get_many([(settings.uploads_table(), key) for key in keys])
         if item is None or marked is None or marked.get("photo") != photo:
-            used = "This address has had its photo; ask for another one."
+            used = "This address takes one photo and has one already; ask for another address."
             raise UploadUsed(used) from None
         return from_item(item).state == UploadState.PENDING
     return True

@@ -102,7 +102,7 @@ def require_key(caller: Caller) -> None:
 
 
 def require_user(caller: Caller) -> str:
-    """The id of the calling user. Raises `Forbidden` for the secret key, which is nobody."""
+    """The id of the calling user. Raises `Forbidden` for the secret key, which is not a user."""
     if caller.user_id is None:
         raise Forbidden("This call needs a user's token; the secret key names no user.")
     return caller.user_id

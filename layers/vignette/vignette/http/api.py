@@ -121,7 +121,7 @@ class Api:
     into the words of a wire format, None stands for one that nobody expected; `lazy` are modules
     that only some of the routes import.
 
-    >>> handler = Api({"GET /api/v1/users/me": read_me}, problem)
+    >>> handler = Api({"GET /api/v1/users/me": read_me}, render)
     """
 
     def __init__(

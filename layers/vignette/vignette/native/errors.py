@@ -1,26 +1,22 @@
 """Errors as problem documents with a stable `code` (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NotRequired, TypedDict
 
-from vignette import errors, settings
+from vignette import errors
 from vignette.http.api import Response
 
-STATUS: dict[type[errors.VignetteError], HTTPStatus] = {
+STATUS: Mapping[type[errors.VignetteError], HTTPStatus] = {
     errors.Malformed: HTTPStatus.BAD_REQUEST,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
-    errors.Taken: HTTPStatus.CONFLICT,
-    errors.UploadInUse: HTTPStatus.CONFLICT,
-    errors.UploadNotReady: HTTPStatus.CONFLICT,
+    errors.Conflict: HTTPStatus.CONFLICT,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.UploadWrongKind: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.UploadWrongScope: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.IdempotencyKeyInUse: HTTPStatus.CONFLICT,
-    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.VignetteError: HTTPStatus.BAD_REQUEST,
 }
 _FIELD_NAMES = {"external_id": "externalId"}
 
@@ -44,9 +40,9 @@ class Problem(TypedDict):
     errors: NotRequired[list[FieldError]]
 
 
-def problem(error: errors.VignetteError | None) -> Response:
+def render(error: errors.VignetteError | None) -> Response:
     """The problem document of an error; None is an error that nobody expected."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR if error is None else STATUS[type(error)]
+    status = HTTPStatus.INTERNAL_SERVER_ERROR if error is None else errors.nearest(STATUS, error)
     document: Problem = {
         "type": "about:blank",
         "title": status.phrase,
@@ -72,6 +68,6 @@ def problem(error: errors.VignetteError | None) -> Response:
             ]
         case errors.Unauthenticated():
             headers["www-authenticate"] = 'Bearer realm="vignette"'
-        case errors.Unavailable() | errors.IdempotencyKeyInUse():
-            headers["retry-after"] = str(settings.RETRY_AFTER_SECONDS)
+    if error and error.retry_after_seconds is not None:
+        headers["retry-after"] = str(error.retry_after_seconds)
     return Response(status, document, headers, content_type="application/problem+json")
