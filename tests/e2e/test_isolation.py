@@ -228,6 +228,8 @@ RULES = {
     "GET /avatars/{colour}/{file}": Rule(
         200, 200, 200, place=lambda _: {"colour": "9a3412", "file": "AL.webp"}
     ),
+    "GET /elements/vignette.js": Rule(302, 302, 302),
+    "GET /elements/{digest}/vignette.js": Rule(302, 302, 302, place=lambda _: {"digest": "0"}),
 }
 
 

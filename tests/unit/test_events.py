@@ -167,6 +167,7 @@ CASES: dict[str, tuple[Callable[[Service], None], int | None, Check]] = {
     "clerk_pictures-set": (a_user, 200, user_has(hasCustomProfilePicture=True)),
     "renditions-read": (a_picture, 200, shows_a_picture),
     "avatars-draw": (nothing, 200, shows_a_picture),
+    "elements-latest": (nothing, 302, lambda _, answer: answer is None),
     "authgear_graphql-count-users": (a_user, 200, has(data={"users": {"totalCount": 1}})),
     "authgear_uploads-issue": (
         nothing,

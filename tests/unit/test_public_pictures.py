@@ -18,6 +18,7 @@ PUBLIC_ROUTES = {
     "/avatars/{colour}/{file}",
     "/_images/{app_id}/{object_id}/{option}",
 }
+ELEMENTS = {"GET /elements/vignette.js", "GET /elements/{digest}/vignette.js"}
 
 
 @pytest.fixture
@@ -210,9 +211,9 @@ def test_public_routes_and_uploads_have_throttles_of_their_own() -> None:
     condition, public, private = resource("Api")["RouteSettings"]["Fn::If"]
     assert condition == "HasPublicPictures"
     uploads = {"POST /api/v1/uploads"}
-    assert public.keys() == {f"GET {path}" for path in PUBLIC_ROUTES} | uploads
+    assert public.keys() == {f"GET {path}" for path in PUBLIC_ROUTES} | ELEMENTS | uploads
     # A setting of a route that is not there is refused by API Gateway.
-    assert private.keys() == {"GET /avatars/{colour}/{file}"} | uploads
+    assert private.keys() == {"GET /avatars/{colour}/{file}"} | ELEMENTS | uploads
     for routes in (public, private):
         for route, throttle in routes.items():
             kind = "Upload" if route in uploads else "PublicRequest"
