@@ -91,15 +91,15 @@ OPERATIONS = {
         summary="Read the calling user",
         credentials=("userToken",),
         answer=responses.User,
-        problems=(errors.Forbidden, _NO_USER),
+        problems=(errors.Forbidden, errors.UserNotActive, _NO_USER),
     ),
     "PATCH /api/v1/users/me": Operation(
         id="updateMe",
-        summary="Change the calling user: not their role, state, last login and verified e-mail",
+        summary="Change the calling user: `firstName`, `lastName` and `username`",
         credentials=("userToken",),
         body=requests.UserPatch,
         answer=responses.User,
-        problems=(errors.Forbidden, _NO_USER, *_UNREADABLE, errors.Taken),
+        problems=(errors.Forbidden, errors.UserNotActive, _NO_USER, *_UNREADABLE, errors.Taken),
     ),
     "POST /api/v1/uploads": Operation(
         id="createUpload",
@@ -108,7 +108,14 @@ OPERATIONS = {
         body=requests.NewUpload,
         status=HTTPStatus.CREATED,
         answer=responses.UploadForm,
-        problems=(errors.Forbidden, _NO_USER, *_UNREADABLE, *_REPEATED),
+        problems=(
+            errors.Forbidden,
+            errors.UserNotActive,
+            errors.TooManyUploads,
+            _NO_USER,
+            *_UNREADABLE,
+            *_REPEATED,
+        ),
         repeatable=True,
     ),
     "GET /api/v1/uploads/{upload_id}": Operation(
@@ -116,14 +123,14 @@ OPERATIONS = {
         summary="Read an upload",
         credentials=("secretKey", "userToken"),
         answer=responses.Upload,
-        problems=(_NO_UPLOAD,),
+        problems=(errors.UserNotActive, _NO_USER, _NO_UPLOAD),
     ),
     "DELETE /api/v1/uploads/{upload_id}": Operation(
         id="deleteUpload",
         summary="Delete an upload that is nobody's picture",
         credentials=("secretKey", "userToken"),
         status=HTTPStatus.NO_CONTENT,
-        problems=(_NO_UPLOAD, errors.UploadInUse),
+        problems=(errors.UserNotActive, _NO_USER, _NO_UPLOAD, errors.UploadInUse),
     ),
     "PATCH /api/v1/shared/users/{user_id}/profile-picture": Operation(
         id="setPicture",
@@ -139,7 +146,14 @@ OPERATIONS = {
         credentials=("userToken",),
         body=requests.NewPicture,
         answer=responses.User,
-        problems=(errors.Forbidden, _NO_USER, _NO_UPLOAD, *_UNREADABLE, *_UNUSABLE),
+        problems=(
+            errors.Forbidden,
+            errors.UserNotActive,
+            _NO_USER,
+            _NO_UPLOAD,
+            *_UNREADABLE,
+            *_UNUSABLE,
+        ),
     ),
     "GET /api/v1/openapi.json": Operation(
         id="getDocument", summary="Read this document", answer=dict[str, Any]
@@ -172,6 +186,7 @@ _THROTTLED = {
 _HEADERS = {
     HTTPStatus.UNAUTHORIZED: "WWW-Authenticate",
     HTTPStatus.SERVICE_UNAVAILABLE: "Retry-After",
+    HTTPStatus.TOO_MANY_REQUESTS: "Retry-After",
 }
 _FORMATS = {"DateTime": "date-time", "Url": "uri", "Uuid": "uuid"}
 
@@ -215,7 +230,8 @@ def document() -> dict[str, Any]:
             name = "-".join(codes)
             answers[name] = _problem(status, codes, schemas[problems.Problem])
             described["responses"][str(status.value)] = {"$ref": f"#/components/responses/{name}"}
-        described["responses"]["429"] = {"$ref": "#/components/responses/too_many_requests"}
+        if "429" not in described["responses"]:
+            described["responses"]["429"] = {"$ref": "#/components/responses/too_many_requests"}
         paths.setdefault(path, {})[method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -247,8 +263,11 @@ def _problem(status: HTTPStatus, codes: list[str], schema: dict[str, Any]) -> di
         "description": status.phrase,
         "content": {"application/problem+json": {"schema": {"allOf": [schema, exact]}}},
     }
+    throttled = status == HTTPStatus.TOO_MANY_REQUESTS
     if header := _HEADERS.get(status):
-        answer["headers"] = {header: {"required": True, "schema": {"type": "string"}}}
+        answer["headers"] = {header: {"required": not throttled, "schema": {"type": "string"}}}
+    if throttled:  # API Gateway may answer before the service does
+        answer["content"] |= _THROTTLED["content"]
     return answer
 
 

@@ -40,7 +40,7 @@ def delete(request: Request) -> Response:
     """`DELETE /users/{user_id}`."""
     require_key(request.caller)
     user_id = request.path("user_id")
-    users.delete(user_id)
+    profiles.delete(user_id)
     return Response(200, responses.deleted("user", user_id))
 
 

@@ -20,9 +20,12 @@ def update_me(request: Request) -> Response:
 
 def _update(request: Request, user_id: str) -> Response:
     upload_id = requests.new_picture(request)
+    by_themselves = not request.caller.has_key
     if upload_id is None:
-        return Response(200, responses.user(pictures.remove_picture(user_id)))
-    return Response(200, responses.user(pictures.set_picture(user_id, upload_id)))
+        user = pictures.remove_picture(user_id, must_be_active=by_themselves)
+    else:
+        user = pictures.set_picture(user_id, upload_id, must_be_active=by_themselves)
+    return Response(200, responses.user(user))
 
 
 handler = Api(

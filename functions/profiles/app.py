@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vignette.domain import users
+from vignette.domain import profiles, users
 from vignette.http.access import require_key, require_user
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
@@ -31,7 +31,8 @@ def read(request: Request) -> Response:
 
 def read_me(request: Request) -> Response:
     """`GET /users/me`."""
-    return Response(200, responses.user(users.get(require_user(request.caller))))
+    user = users.get(require_user(request.caller), must_be_active=True)
+    return Response(200, responses.user(user))
 
 
 def update(request: Request) -> Response:
@@ -48,7 +49,7 @@ def update_me(request: Request) -> Response:
 def delete(request: Request) -> Response:
     """`DELETE /shared/users/{user_id}`."""
     require_key(request.caller)
-    users.delete(request.path("user_id"))
+    profiles.delete(request.path("user_id"))
     return Response(204)
 
 
@@ -62,7 +63,9 @@ def _update(request: Request, user_id: str) -> Response:
     from vignette.native import requests
 
     changes = requests.user_changes(request)
-    return Response(200, responses.user(users.update(user_id, changes)))
+    by_themselves = not request.caller.has_key
+    user = users.update(user_id, changes, must_be_active=by_themselves)
+    return Response(200, responses.user(user))
 
 
 handler = Api(

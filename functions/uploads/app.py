@@ -15,7 +15,11 @@ def create(request: Request) -> Response:
     def create_upload(_: str) -> Response:
         user_id, wanted = requests.new_upload(request)
         ticket = uploads.create(
-            user_id, kind=wanted.kind, scope=wanted.scope, content_type=wanted.content_type
+            user_id,
+            kind=wanted.kind,
+            scope=wanted.scope,
+            content_type=wanted.content_type,
+            by_themselves=not request.caller.has_key,
         )
         return Response(201, responses.ticket(ticket))
 

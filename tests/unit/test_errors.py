@@ -25,7 +25,8 @@ def subclasses(kind: type[errors.VignetteError]) -> Iterator[type[errors.Vignett
 KINDS = list(subclasses(errors.VignetteError))
 # How an error is made whose arguments are not one word.
 ARGUMENTS: dict[type[errors.VignetteError], tuple[Any, ...]] = {
-    errors.Invalid: (errors.FieldProblem("email", "invalid_value", "must be one"),)
+    errors.Invalid: (errors.FieldProblem("email", "invalid_value", "must be one"),),
+    errors.TooManyUploads: (60,),
 }
 WIRE_FORMATS = ["native", "clerk", "authgear"]
 

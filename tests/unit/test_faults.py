@@ -480,8 +480,11 @@ class Runner:
 
     def finish(self, operation: Operation) -> Contents:
         """What is left when all events have arrived and what nobody knows of has expired."""
-        for upload_id, record in Contents.of().uploads().items():
-            if "expires_at" in record and upload_id not in self._known:
+        contents = Contents.of()
+        for upload_id, record in contents.uploads().items():
+            owner = record.get("user_id")
+            is_known = upload_id in self._known and (owner is None or owner in contents.users())
+            if "expires_at" in record and not is_known:
                 self.world.service.dynamodb.delete_item(
                     TableName="uploads", Key={"id": {"S": upload_id}}
                 )

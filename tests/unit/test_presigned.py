@@ -194,4 +194,4 @@ def test_what_is_presigned_costs_no_call(service: Service) -> None:
     service.as_user(user_id, "POST", "/api/v1/uploads", ask)
     service.as_user(user_id, "GET", "/api/v1/users/me")
     service.as_user(user_id, "GET", f"/api/v1/uploads/{upload_id}")
-    assert service.calls == ["TransactWriteItems", "GetItem", "GetItem"]
+    assert service.calls == ["TransactWriteItems", "GetItem", "BatchGetItem"]

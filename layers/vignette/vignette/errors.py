@@ -48,6 +48,28 @@ class Forbidden(VignetteError):
     code = "forbidden"
 
 
+class UserNotActive(Forbidden):
+    """The user is banned or locked, and cannot act; `state` says which."""
+
+    code = "user_not_active"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The user is {state}.")
+        self.state = state
+
+
+class TooManyUploads(VignetteError):
+    """The user has begun as many uploads as one may for now."""
+
+    code = "too_many_uploads"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"A user may begin no more uploads for another {retry_after_seconds} seconds."
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
 class NotFound(VignetteError):
     """The resource does not exist, or must not be known to exist by the caller."""
 

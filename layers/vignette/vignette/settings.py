@@ -30,9 +30,17 @@ USER_SHARDS = 8
 MAX_IDENTIFICATIONS = 20  # e-mail addresses, and as many phone numbers
 MAX_METADATA_BYTES = 8 * 1024  # each kind, as compact JSON
 
+# Uploads of one user
+MAX_UPLOADS_PER_HOUR = 60  # that a user's token begins; the secret key is free
+MAX_UPLOADS_DELETED_AT_ONCE = 100  # with their user; the rest end by themselves
+
 # Passwords, in characters: at least 8 (NIST SP 800-63B, 5.1.1.2), at most what is quickly read.
 MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_CHARACTERS = 256
+
+# Guesses: so many wrong passwords within this time, and none is verified for as long again.
+MAX_WRONG_PASSWORDS = 100
+WRONG_PASSWORD_SECONDS = 60 * 60
 
 # Requests
 MAX_JSON_BODY_BYTES = 64 * 1024

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 __all__ = [
-    "MAX_TRANSACTION_ACTIONS",
     "Attr",
     "Check",
     "ConditionBase",
@@ -27,6 +27,7 @@ __all__ = [
     "Key",
     "Put",
     "Update",
+    "delete_many",
     "get",
     "get_many",
     "query",
@@ -36,8 +37,7 @@ __all__ = [
 
 type Item = dict[str, Any]
 
-# Limit of AWS: actions in one TransactWriteItems.
-MAX_TRANSACTION_ACTIONS = 100
+_MAX_BATCH_WRITES = 25  # limit of AWS, in one BatchWriteItem
 _CONFLICT_ATTEMPTS = 5
 _BATCH_ATTEMPTS = 5
 
@@ -239,6 +239,24 @@ def write(action: Put | Update | Delete) -> Item | None:
         found: Any = error.response.get("Item")
         raise ConditionFailed([action], _from_wire(found) if found else None) from None
     return None
+
+
+def delete_many(table: str, keys: Sequence[Item]) -> None:
+    """Delete items whatever they are, 25 in a call; one that is not there counts as deleted.
+
+    Raises `Unavailable` if DynamoDB keeps returning keys unprocessed.
+    """
+    for some in batched(keys, _MAX_BATCH_WRITES, strict=False):
+        wanted: Any = {table: [{"DeleteRequest": {"Key": _to_wire(key)}} for key in some]}
+        for attempt in range(_BATCH_ATTEMPTS):
+            if attempt:
+                _back_off(attempt)
+            with aws_errors():
+                wanted = _client().batch_write_item(RequestItems=wanted).get("UnprocessedItems")
+            if not wanted:
+                break
+        else:
+            raise Unavailable("The table is busy.")
 
 
 def transact(actions: Sequence[Action]) -> None:

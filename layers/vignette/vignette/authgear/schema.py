@@ -29,7 +29,7 @@ from graphql import (
 
 from vignette.authgear import attributes
 from vignette.authgear.errors import ApiError, Cause, invalid, validation_failed
-from vignette.domain import users
+from vignette.domain import profiles, users
 from vignette.domain.model import User
 
 # Authgear's limit on a page (`pkg/util/graphqlutil`).
@@ -270,7 +270,7 @@ def _update_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
 
 def _delete_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:
     user_id = _target(input)
-    users.delete(user_id)
+    profiles.delete(user_id)
     _context(info).forget(user_id)
     return {"deletedUserID": input["userID"]}
 

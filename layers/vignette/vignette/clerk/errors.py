@@ -101,6 +101,9 @@ def render(error: errors.VignetteError | None) -> Response:
             refused = HTTPStatus.BAD_REQUEST, "request_body_invalid", "Image refused", error.detail
             status, code, message, long_message = _PHOTOS.get(error.code, refused)
             return _respond(status, _entry(code, message, long_message, "file"))
+        case errors.UserNotActive():
+            entry = _entry(f"user_{error.state}", f"User {error.state}", error.detail)
+            return _respond(HTTPStatus.FORBIDDEN, entry)
         case errors.NotFound(code="upload_not_found"):
             entry = _entry("image_not_found", "Image not found", None, "profile_image_id")
             return _respond(HTTPStatus.NOT_FOUND, entry)

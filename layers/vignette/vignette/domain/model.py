@@ -73,6 +73,8 @@ class User:
     provider_picture_url: str | None = None
     picture: Picture | None = None
     password: Password | None = None
+    wrong_passwords: int | None = None
+    wrong_passwords_until: int | None = None
     locale: str | None = None
     delete_self_enabled: bool = True
     create_organization_enabled: bool = True

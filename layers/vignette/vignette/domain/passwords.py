@@ -15,10 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from vignette.adapters.table import ConditionFailed
+from vignette import settings
+from vignette.adapters import table
+from vignette.adapters.table import Attr
 from vignette.domain import users
-from vignette.domain.model import Password
-from vignette.errors import NoPassword, Unavailable, WrongPassword
+from vignette.domain.ids import user_key
+from vignette.domain.model import Password, User, UserState
+from vignette.errors import NoPassword, Unavailable, UserNotActive, WrongPassword
 
 # OWASP's Password Storage Cheat Sheet, the first of its settings: 46 MiB, 1 pass, 1 lane.
 _MEMORY_KIB, _PASSES, _LANES = 46 * 1024, 1, 1
@@ -72,19 +75,56 @@ def brought(hasher: str, digest: str) -> Password:
 def verify(user_id: str, given: str) -> None:
     """Check a user's password; one that was hashed in another way is hashed anew.
 
-    Raises `NotFound`, `NoPassword`, `WrongPassword` and `Unavailable`.
+    After `settings.MAX_WRONG_PASSWORDS` wrong ones within an hour, all are refused for an hour.
+
+    Raises:
+        NotFound: There is no such user.
+        UserNotActive: The user is banned or locked, or somebody has guessed too often.
+        NoPassword: The user has no password.
+        WrongPassword: The password is not the user's.
+        Unavailable: DynamoDB did not do it.
     """
-    user = users.get(user_id)
+    user = users.get(user_id, must_be_active=True)
     stored = user.password
     if stored is None:
         raise NoPassword("The user has no password.")
+    if _wrong(user) >= settings.MAX_WRONG_PASSWORDS:
+        raise UserNotActive(UserState.LOCKED)
     if not HASHERS[stored.hasher].matches(stored.digest, given.encode()):
+        users.optimistically(lambda: _count_wrong(users.get(user_id)))
         raise WrongPassword("The password is not the user's.")
     if not stored.digest.startswith(_CURRENT):
         upgraded = replace(hashed(given), updated_at=stored.updated_at)
         # Where others write to the user, the next time is early enough.
-        with suppress(ConditionFailed, Unavailable):
+        with suppress(table.ConditionFailed, Unavailable):
             users.save(user, replace(user, password=upgraded))
+
+
+def _wrong(user: User) -> int:
+    """How many wrong passwords were given in the hour that goes on, or 0 if none does."""
+    until = user.wrong_passwords_until
+    return user.wrong_passwords or 0 if until is not None and until > _now() else 0
+
+
+def _count_wrong(user: User) -> None:
+    """Count a wrong password; with the first and the last that is allowed, an hour begins.
+
+    No `revision` is written: guesses get in nobody's way. Raises `ConditionFailed` if another
+    hour has begun since the user was read, and `Unavailable`.
+    """
+    until = user.wrong_passwords_until
+    stored = Attr("wrong_passwords_until")
+    hour = {"wrong_passwords_until": _now() + settings.WRONG_PASSWORD_SECONDS * 1000}
+    wrong = _wrong(user)
+    is_last = wrong + 1 == settings.MAX_WRONG_PASSWORDS
+    action = table.Update(
+        settings.users_table(),
+        user_key(user.id),
+        (hour if is_last else {}) if wrong else {**hour, "wrong_passwords": 1},
+        add={"wrong_passwords": 1} if wrong else {},
+        condition=stored.not_exists() if until is None else stored.eq(until),
+    )
+    table.write(action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +231,13 @@ HASHERS = {
 }
 
 
+def _now() -> int:
+    """The time in milliseconds since the epoch."""
+    return int(time.time() * 1000)
+
+
 def _password(hasher: str, digest: str) -> Password:
-    return Password(hasher=hasher, digest=digest, updated_at=int(time.time() * 1000))
+    return Password(hasher=hasher, digest=digest, updated_at=_now())
 
 
 def _fields(form: re.Pattern[str], digest: str) -> tuple[str, ...]:

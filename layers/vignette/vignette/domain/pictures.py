@@ -86,6 +86,7 @@ def set_picture(
     *,
     change: Callable[[User], User] = lambda user: user,
     may_be_nobodys: bool = False,
+    must_be_active: bool = False,
 ) -> User:
     """Make a ready upload a user's picture; the record of the picture before it goes with that.
 
@@ -94,6 +95,7 @@ def set_picture(
 
     Raises:
         NotFound: There is no such user, or no such upload of this user.
+        UserNotActive: The user is banned or locked, and `must_be_active`.
         UploadWrongScope: The upload is not a user's.
         UploadWrongKind: The upload is not a profile picture.
         UploadNotReady: The upload is pending or has failed.
@@ -109,16 +111,15 @@ def set_picture(
                 (settings.uploads_table(), upload_key(upload_id)),
             ]
         )
-        if user_item is None:
-            raise NotFound("user")
+        user = users.known(user_item, must_be_active=must_be_active)
         if upload_item is None:
             raise NotFound("upload")
-        user, upload = users.from_item(user_item), uploads.from_item(upload_item)
+        upload = uploads.from_item(upload_item)
         wanted, actions = change(user), []
         if not user.picture or user.picture.upload_id != upload.id:
             picture = _usable(upload, user, may_be_nobodys=may_be_nobodys)
             wanted = replace(wanted, picture=picture)
-            actions = [_take(upload, user), *_drop(user)]
+            actions = [_take(upload, user), *removal(user)]
         return user if wanted == user else users.save(user, wanted, *actions)
 
     return users.optimistically(read_and_save)
@@ -153,26 +154,32 @@ def set_photo(user_id: str, data: bytes) -> User:
         except NotFound:  # deleted meanwhile, and the objects so far
             uploads.clean_up_again(upload)
             raise
-        return users.save(user, replace(user, picture=picture), finish, *_drop(user))
+        return users.save(user, replace(user, picture=picture), finish, *removal(user))
 
     return users.optimistically(read_and_save)
 
 
-def remove_picture(user_id: str, *, change: Callable[[User], User] = lambda user: user) -> User:
+def remove_picture(
+    user_id: str,
+    *,
+    change: Callable[[User], User] = lambda user: user,
+    must_be_active: bool = False,
+) -> User:
     """Remove a user's own picture with its record; without one nothing changes.
 
     `change` changes the user in the same transaction.
 
     Raises:
         NotFound: There is no such user.
+        UserNotActive: The user is banned or locked, and `must_be_active`.
         Taken: Another user has a unique value that `change` sets.
         Unavailable: DynamoDB did not do it, or others keep writing to the user.
     """
 
     def read_and_save() -> User:
-        user = users.get(user_id)
+        user = users.get(user_id, must_be_active=must_be_active)
         wanted = replace(change(user), picture=None)
-        return user if wanted == user else users.save(user, wanted, *_drop(user))
+        return user if wanted == user else users.save(user, wanted, *removal(user))
 
     return users.optimistically(read_and_save)
 
@@ -205,8 +212,8 @@ def _usable(upload: Upload, user: User, *, may_be_nobodys: bool) -> Picture:
     return Picture(upload.id, upload.digest)
 
 
-def _drop(user: User) -> list[table.Action]:
-    """Deletes the record behind the picture that a user has now."""
+def removal(user: User) -> list[table.Action]:
+    """What deletes the record behind the picture that a user has now."""
     if user.picture is None:
         return []
     return [table.Delete(settings.uploads_table(), upload_key(user.picture.upload_id))]

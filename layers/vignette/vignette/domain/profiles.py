@@ -2,7 +2,9 @@
 
 from typing import cast
 
-from vignette.domain import pictures, users
+from vignette import settings
+from vignette.adapters import table
+from vignette.domain import pictures, uploads, users
 from vignette.domain.identifications import with_primary
 from vignette.domain.model import IdentificationKind, ProfileChanges, User, UserChanges
 
@@ -38,3 +40,24 @@ def update(user_id: str, changes: ProfileChanges) -> User:
     if any(each is not None for each in primary.values()):
         return users.modify(user_id, change)
     return users.update(user_id, user_changes)
+
+
+def delete(user_id: str) -> None:
+    """Delete a user with everything that is theirs.
+
+    One transaction takes the user, the unique values and the record of the picture. Up to
+    `settings.MAX_UPLOADS_DELETED_AT_ONCE` other uploads go with the same call, so that it ends in
+    time however many there are; the rest end by themselves, a day after they began. The objects
+    go with the records, by the stream of their table.
+
+    Raises:
+        NotFound: There is no such user.
+        Unavailable: DynamoDB did not do it, or others keep writing to this user.
+    """
+
+    def read_and_delete() -> None:
+        user = users.get(user_id)
+        table.transact([*users.removal(user), *pictures.removal(user)])
+
+    users.optimistically(read_and_delete)
+    uploads.discard(*uploads.ids_of(user_id, at_most=settings.MAX_UPLOADS_DELETED_AT_ONCE))

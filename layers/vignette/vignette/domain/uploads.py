@@ -3,15 +3,25 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr, ConditionBase, Item, Key
-from vignette.domain.ids import new_id, original_object_key, upload_key, used_mark_key, user_key
+from vignette.domain import users
+from vignette.domain.ids import (
+    derived_id,
+    new_id,
+    original_object_key,
+    upload_key,
+    used_mark_key,
+    user_key,
+)
 from vignette.domain.model import Upload, UploadKind, UploadScope, UploadState
-from vignette.errors import NotFound, UploadInUse, UploadUsed
+from vignette.errors import NotFound, TooManyUploads, Unavailable, UploadInUse, UploadUsed
 
 BY_USER = "byUser"
+_HOUR = 3600  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +33,16 @@ class Ticket:
     expires_at: datetime
 
 
-def create(user_id: str, *, kind: UploadKind, scope: UploadScope, content_type: str) -> Ticket:
-    """Record a pending upload of a user and sign the form for its photo.
-
-    Raises `NotFound` for an unknown user, and `Unavailable`.
-    """
-    upload = begin(user_id, kind=kind, scope=scope)
+def create(
+    user_id: str,
+    *,
+    kind: UploadKind,
+    scope: UploadScope,
+    content_type: str,
+    by_themselves: bool = False,
+) -> Ticket:
+    """Record a pending upload of a user and sign the form for its photo. Raises as `begin` does."""
+    upload = begin(user_id, kind=kind, scope=scope, by_themselves=by_themselves)
     expires_at = datetime.now(UTC) + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
     form = bucket.presigned_post(
         original_object_key(upload.id),
@@ -39,8 +53,20 @@ def create(user_id: str, *, kind: UploadKind, scope: UploadScope, content_type: 
     return Ticket(upload, form, expires_at)
 
 
-def begin(user_id: str, *, kind: UploadKind, scope: UploadScope) -> Upload:
-    """Record a pending upload of a user. Raises `NotFound` for an unknown one, `Unavailable`."""
+def begin(
+    user_id: str, *, kind: UploadKind, scope: UploadScope, by_themselves: bool = False
+) -> Upload:
+    """Record a pending upload of a user.
+
+    Users who begin one `by_themselves` have to be active, and may begin
+    `settings.MAX_UPLOADS_PER_HOUR` in each hour of the clock, counted in the same transaction.
+
+    Raises:
+        NotFound: There is no such user.
+        UserNotActive: The user is banned or locked.
+        TooManyUploads: The user has begun too many in this hour.
+        Unavailable: DynamoDB did not do it.
+    """
     now = time.time()
     upload = Upload(
         id=new_id(),
@@ -51,16 +77,33 @@ def begin(user_id: str, *, kind: UploadKind, scope: UploadScope) -> Upload:
         created_at=int(now * 1000),
         expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
     )
+    condition = users.exists(must_be_active=by_themselves)
+    check = table.Check(settings.users_table(), user_key(user_id), condition)
+    actions: list[table.Action] = [check, table.Put(settings.uploads_table(), to_item(upload))]
+    if by_themselves:
+        actions.append(_count(user_id, now))
     try:
-        table.transact(
-            [
-                table.Check(settings.users_table(), user_key(user_id), Attr("pk").exists()),
-                table.Put(settings.uploads_table(), to_item(upload)),
-            ]
-        )
-    except table.ConditionFailed:
-        raise NotFound("user") from None
+        table.transact(actions)
+    except table.ConditionFailed as failure:
+        if check not in failure.failed:
+            raise TooManyUploads(_HOUR - int(now) % _HOUR) from None
+        users.get(user_id, must_be_active=by_themselves)
+        raise Unavailable("The user is being changed by others.") from None
     return upload
+
+
+def _count(user_id: str, now: float) -> table.Update:
+    """Counts an upload that a user begins; the counter is gone after its hour."""
+    hour = int(now) // _HOUR
+    counter = f"uploads#{derived_id(user_id, str(hour))}"
+    begun = Attr("begun")
+    return table.Update(
+        settings.idempotency_table(),
+        {"id": counter},
+        {"expiration": (hour + 1) * _HOUR},
+        add={"begun": 1},
+        condition=begun.not_exists() | begun.lt(settings.MAX_UPLOADS_PER_HOUR),
+    )
 
 
 def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
@@ -99,11 +142,21 @@ def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
 
 
 def get(upload_id: str, *, owner: str | None = None) -> Upload:
-    """Read an upload; with `owner`, only if it is that user's.
+    """Read an upload; with `owner`, only if it is that user's, who has to be active.
 
-    Raises `NotFound` and `Unavailable`.
+    Raises:
+        NotFound: There is no such upload, or none of this user.
+        UserNotActive: The owner is banned or locked.
+        Unavailable: DynamoDB did not do it.
     """
-    item = table.get(settings.uploads_table(), upload_key(upload_id))
+    key = upload_key(upload_id)
+    if owner is None:
+        item = table.get(settings.uploads_table(), key)
+    else:
+        user_item, item = table.get_many(
+            [(settings.users_table(), user_key(owner)), (settings.uploads_table(), key)]
+        )
+        users.known(user_item, must_be_active=True)
     if item is None:
         raise NotFound("upload")
     upload = from_item(item)
@@ -115,17 +168,26 @@ def get(upload_id: str, *, owner: str | None = None) -> Upload:
 def delete(upload_id: str, *, owner: str | None = None) -> None:
     """Delete an upload that is nobody's picture; with `owner`, only if it is that user's.
 
-    Its objects go with the record, by the table's stream. Raises `NotFound`, `UploadInUse` and
-    `Unavailable`.
+    The owner has to be active. The upload's objects go with the record, by the table's stream.
+
+    Raises:
+        NotFound: There is no such upload, or none of this user.
+        UserNotActive: The owner is banned or locked.
+        UploadInUse: The upload is a picture.
+        Unavailable: DynamoDB did not do it.
     """
     condition: ConditionBase = Attr("expires_at").gt(int(time.time()))
     if owner is not None:
         condition &= Attr("user_id").eq(owner)
+    delete = table.Delete(settings.uploads_table(), upload_key(upload_id), condition)
     try:
-        table.write(table.Delete(settings.uploads_table(), upload_key(upload_id), condition))
-    except table.ConditionFailed as failure:
-        found = from_item(failure.item) if failure.item else None
-        if found and found.in_use and owner in (None, found.user_id):
+        if owner is None:
+            table.write(delete)
+        else:
+            active = users.exists(must_be_active=True)
+            table.transact([table.Check(settings.users_table(), user_key(owner), active), delete])
+    except table.ConditionFailed:
+        if get(upload_id, owner=owner).in_use:
             raise UploadInUse("The upload is a profile picture; remove that first.") from None
         raise NotFound("upload") from None
 
@@ -139,15 +201,17 @@ def clean_up_again(upload: Upload) -> None:
     discard(upload.id)
 
 
-def discard(upload_id: str) -> None:
-    """Delete an upload whatever it is used for. Raises `Unavailable`."""
-    table.write(table.Delete(settings.uploads_table(), upload_key(upload_id)))
+def discard(*upload_ids: str) -> None:
+    """Delete uploads whatever they are used for. Raises `Unavailable`."""
+    table.delete_many(settings.uploads_table(), [upload_key(each) for each in upload_ids])
 
 
-def ids_of(user_id: str) -> list[str]:
-    """The ids of all uploads of a user, from the index by user. Raises `Unavailable`."""
-    found = table.query(settings.uploads_table(), BY_USER, Key("user_id").eq(user_id))
-    return [item["id"] for item in found]
+def ids_of(user_id: str, *, at_most: int) -> list[str]:
+    """The ids of uploads of a user, from the index by user. Raises `Unavailable`."""
+    found = table.query(
+        settings.uploads_table(), BY_USER, Key("user_id").eq(user_id), page_size=at_most
+    )
+    return [item["id"] for item in islice(found, at_most)]
 
 
 def from_item(item: Item) -> Upload:

@@ -12,9 +12,8 @@ from zlib import crc32
 
 from vignette import settings
 from vignette.adapters import table
-from vignette.adapters.table import Attr, Item, Key
-from vignette.domain import uploads
-from vignette.domain.ids import is_id, new_id, upload_key, user_key
+from vignette.adapters.table import Attr, ConditionBase, Item, Key
+from vignette.domain.ids import is_id, new_id, user_key
 from vignette.domain.model import (
     Identification,
     IndependentChanges,
@@ -22,8 +21,9 @@ from vignette.domain.model import (
     Picture,
     User,
     UserChanges,
+    UserState,
 )
-from vignette.errors import NotFound, Taken, Unavailable
+from vignette.errors import NotFound, Taken, Unavailable, UserNotActive
 
 _ATTEMPTS = 4
 _INDEXES = {"created_at": "byCreation", "updated_at": "byUpdate"}
@@ -35,7 +35,14 @@ _DOCUMENTS = (
     "public_metadata",
     "unsafe_metadata",
 )
-_NUMBERS = ("created_at", "updated_at", "last_login", "legal_accepted_at")
+_NUMBERS = (
+    "created_at",
+    "updated_at",
+    "last_login",
+    "legal_accepted_at",
+    "wrong_passwords",
+    "wrong_passwords_until",
+)
 _IDENTIFICATION = re.compile(
     r"idn_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})[0-9a-f]{8}"
 )
@@ -88,52 +95,79 @@ def create(user: User) -> User:
     return user
 
 
-def get(user_id: str) -> User:
-    """Read a user. Raises `NotFound` and `Unavailable`."""
+def get(user_id: str, *, must_be_active: bool = False) -> User:
+    """Read a user.
+
+    Raises:
+        NotFound: There is no such user.
+        UserNotActive: The user is banned or locked, and `must_be_active`.
+        Unavailable: DynamoDB did not do it.
+    """
     item = table.get(settings.users_table(), user_key(user_id))
+    return known(item, must_be_active=must_be_active)
+
+
+def known(item: Item | None, *, must_be_active: bool = False) -> User:
+    """The user of an item that was read.
+
+    Raises:
+        NotFound: There is no item.
+        UserNotActive: The user is banned or locked, and `must_be_active`.
+    """
     if item is None:
         raise NotFound("user")
-    return from_item(item)
+    user = from_item(item)
+    if must_be_active and user.state != UserState.ACTIVE:
+        raise UserNotActive(user.state)
+    return user
 
 
-def update(user_id: str, changes: UserChanges) -> User:
+def exists(*, must_be_active: bool = False) -> ConditionBase:
+    """What holds for the item of a user who exists, and may act if they have to be active."""
+    if not must_be_active:
+        return Attr("pk").exists()
+    return Attr("banned").eq(value=False) & Attr("locked").eq(value=False)
+
+
+def update(user_id: str, changes: UserChanges, *, must_be_active: bool = False) -> User:
     """Set attributes of a user; one write if nothing depends on what was there.
 
     Raises:
         NotFound: There is no such user.
+        UserNotActive: The user is banned or locked, and `must_be_active`.
         Taken: Another user has one of the unique values.
         Unavailable: DynamoDB did not do it, or others keep writing to this user.
     """
     if not changes:
-        return get(user_id)
+        return get(user_id, must_be_active=must_be_active)
     if not changes.keys() <= IndependentChanges.__optional_keys__:
-        return modify(user_id, lambda user: changed(user, changes))
+        return modify(user_id, lambda user: changed(user, changes), must_be_active=must_be_active)
     action = table.Update(
         settings.users_table(),
         user_key(user_id),
         {**_stored(changes), "updated_at": _now(), "revision": new_id()},
-        condition=Attr("pk").exists(),
+        condition=exists(must_be_active=must_be_active),
     )
     try:
         item = table.write(action)
-    except table.ConditionFailed:
-        raise NotFound("user") from None
-    assert item is not None  # noqa: S101  (an update answers with its item)
-    return from_item(item)
+    except table.ConditionFailed as failure:
+        return known(failure.item, must_be_active=must_be_active)
+    return known(item)
 
 
-def modify(user_id: str, change: Callable[[User], User]) -> User:
+def modify(user_id: str, change: Callable[[User], User], *, must_be_active: bool = False) -> User:
     """Apply a change that depends on what the user is, as if nobody else wrote meanwhile.
 
     Raises:
         NotFound: There is no such user.
+        UserNotActive: The user is banned or locked, and `must_be_active`.
         Taken: Another user has one of the unique values.
         Unavailable: DynamoDB did not do it, or others keep writing to this user.
         VignetteError: Whatever `change` raises.
     """
 
     def read_and_save() -> User:
-        before = get(user_id)
+        before = get(user_id, must_be_active=must_be_active)
         after = change(before)
         return before if after == before else save(before, after)
 
@@ -183,41 +217,14 @@ def save(before: User, after: User, *more: table.Action) -> User:
     return after
 
 
-def delete(user_id: str) -> None:
-    """Delete a user with everything that is theirs: unique values, uploads and pictures.
-
-    The objects go with the upload records, by the stream of their table.
-
-    Raises:
-        NotFound: There is no such user.
-        Unavailable: DynamoDB did not do it, or others keep writing to this user.
-    """
-
-    def read_and_delete() -> None:
-        user = get(user_id)
-        unchanged = Attr("revision").eq(user.revision)
-        unique = [{"pk": key} for key in _unique_values(user)]
-        actions: list[table.Action] = [
-            table.Delete(settings.users_table(), user_key(user_id), unchanged),
-            *(table.Delete(settings.users_table(), key) for key in unique),
-            _count(user.id, -1),
-        ]
-        upload_ids = uploads.ids_of(user_id)
-        if user.picture:  # first, so that it goes with the user and not before
-            upload_ids = list(dict.fromkeys([user.picture.upload_id, *upload_ids]))
-        room = table.MAX_TRANSACTION_ACTIONS - len(actions)
-        for upload_id in upload_ids[room:]:
-            uploads.discard(upload_id)
-        actions += (
-            table.Delete(settings.uploads_table(), upload_key(upload_id))
-            for upload_id in upload_ids[:room]
-        )
-        table.transact(actions)
-        for upload_id in uploads.ids_of(user_id):
-            if upload_id not in upload_ids:  # begun while this went on
-                uploads.discard(upload_id)
-
-    optimistically(read_and_delete)
+def removal(user: User) -> list[table.Action]:
+    """What deletes a user with the unique values, if nobody has written the user since."""
+    unchanged = Attr("revision").eq(user.revision)
+    return [
+        table.Delete(settings.users_table(), user_key(user.id), unchanged),
+        *(table.Delete(settings.users_table(), {"pk": key}) for key in _unique_values(user)),
+        _count(user.id, -1),
+    ]
 
 
 def find(field: str, values: Iterable[str]) -> list[str]:

@@ -64,13 +64,8 @@ class UserPatch(_Body):
     last_login: Milliseconds | None = None
 
 
-# What a user cannot say of themselves.
-_KEY_ONLY = {
-    "role": "role",
-    "state": "state",
-    "email_verified": "emailVerified",
-    "last_login": "lastLogin",
-}
+# What a user may say of themselves. All else is what others know them by, or what they may do.
+_THEIR_OWN = ("firstName", "lastName", "username")
 
 
 class NewUpload(_Body):
@@ -101,11 +96,13 @@ def new_user(request: Request) -> UserChanges:
 
 def user_changes(request: Request) -> UserChanges:
     """The attributes of a user to change. Raises `Forbidden` for what only the key may set."""
-    changes = _parse(UserPatch, request).model_dump(exclude_unset=True)
+    patch = _parse(UserPatch, request)
     if not request.caller.has_key:
-        refused = [name for field, name in _KEY_ONLY.items() if field in changes]
+        names = patch.model_dump(exclude_unset=True, by_alias=True)
+        refused = [name for name in names if name not in _THEIR_OWN]
         if refused:
             raise Forbidden(f"Only the secret key may set {' and '.join(refused)}.")
+    changes = patch.model_dump(exclude_unset=True)
     if "state" in changes:
         state = changes.pop("state")
         changes |= {"banned": state == UserState.BANNED, "locked": state == UserState.LOCKED}

@@ -1,0 +1,199 @@
+"""What a user may not do to others, nor after being banned, nor without end."""
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.clerk import Clerk
+from tests.unit.conftest import Answer, Service
+
+from vignette import settings
+from vignette.domain import uploads
+
+ME = "/api/v1/users/me"
+UPLOADS = "/api/v1/uploads"
+NEW_UPLOAD = {"kind": "profile_picture", "contentType": "image/png", "contentLength": 1}
+PASSWORD = "correct horse battery staple"
+
+
+# Identifiers belong to the key
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "victim@example.com"),
+        ("email", None),
+        ("externalId", "crm-of-somebody-else"),
+        ("profilePictureUrl", "http://tracker.example/pixel.png"),
+    ],
+)
+def test_a_token_sets_no_identifier_and_learns_nobody_s(
+    service: Service, field: str, value: str | None
+) -> None:
+    victim = service.create_user(email="victim@example.com")
+    user = service.create_user()
+    before = service.everything()
+    answer = service.as_user(user["id"], "PATCH", ME, {"firstName": "Eve", field: value})
+    assert (answer.status, answer.code) == (403, "forbidden")
+    assert field in answer.json["detail"]
+    assert victim["id"] not in str(answer.json)
+    assert service.everything() == before
+
+
+def test_a_token_changes_names_username_and_picture(service: Service) -> None:
+    user = service.create_user()
+    changes = {"firstName": "Augusta", "lastName": None, "username": "augusta"}
+    answer = service.as_user(user["id"], "PATCH", ME, changes)
+    assert answer.status == 200
+    assert changes.items() <= answer.json.items()
+
+
+# Who is banned or locked
+
+type Call = Callable[[Service, str, str], Answer]
+
+CALLS: dict[str, Call] = {
+    "reading oneself": lambda service, user, _: service.as_user(user, "GET", ME),
+    "changing nothing": lambda service, user, _: service.as_user(user, "PATCH", ME, {}),
+    "changing names": lambda service, user, _: service.as_user(
+        user, "PATCH", ME, {"firstName": "Eve"}
+    ),
+    "changing the username": lambda service, user, _: service.as_user(
+        user, "PATCH", ME, {"username": "eve"}
+    ),
+    "beginning an upload": lambda service, user, _: service.as_user(
+        user, "POST", UPLOADS, NEW_UPLOAD
+    ),
+    "reading an upload": lambda service, user, upload: service.as_user(
+        user, "GET", f"{UPLOADS}/{upload}"
+    ),
+    "deleting an upload": lambda service, user, upload: service.as_user(
+        user, "DELETE", f"{UPLOADS}/{upload}"
+    ),
+    "setting a picture": lambda service, user, upload: service.as_user(
+        user, "PATCH", f"{ME}/profile-picture", {"uploadId": upload}
+    ),
+    "removing the picture": lambda service, user, _: service.as_user(
+        user, "PATCH", f"{ME}/profile-picture", {"uploadId": None}
+    ),
+}
+
+
+@pytest.mark.parametrize("state", ["banned", "locked"])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_user_who_is_not_active_does_nothing(service: Service, call: Call, state: str) -> None:
+    user_id = service.create_user()["id"]
+    upload_id = service.ready_upload(user_id)
+    path = f"/api/v1/shared/users/{user_id}"
+    service.with_key("PATCH", path, {"state": state})
+    before = service.everything()
+    answer = call(service, user_id, upload_id)
+    assert (answer.status, answer.code) == (403, "user_not_active")
+    assert service.everything() == before
+    service.with_key("PATCH", path, {"state": "active"})
+    assert call(service, user_id, upload_id).status < 300
+
+
+def test_the_key_acts_on_a_banned_user_as_before(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    path = f"/api/v1/shared/users/{user_id}"
+    service.with_key("PATCH", path, {"state": "banned"})
+    assert service.with_key("PATCH", path, {"firstName": "Eve"}).status == 200
+    assert service.set_picture(user_id, service.ready_upload(user_id)).status == 200
+    assert service.with_key("DELETE", path).status == 204
+
+
+@pytest.mark.parametrize(("action", "code"), [("ban", "user_banned"), ("lock", "user_locked")])
+def test_no_password_is_verified_for_who_is_not_active(
+    clerk: Clerk, action: str, code: str
+) -> None:
+    user = clerk.create(password=PASSWORD)
+    clerk.ok("POST", f"/users/{user['id']}/{action}")
+    answer = verify(clerk, user, PASSWORD)
+    assert (answer.status, answer.json["errors"][0]["code"]) == (403, code)
+
+
+# Guessing
+
+
+def verify(clerk: Clerk, user: Any, password: str) -> Answer:
+    return clerk.call("POST", f"/users/{user['id']}/verify_password", {"password": password})
+
+
+@pytest.fixture
+def few_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three instead of a hundred: each takes the time of an Argon2."""
+    monkeypatch.setattr(settings, "MAX_WRONG_PASSWORDS", 3)
+
+
+@pytest.mark.usefixtures("few_guesses")
+def test_a_password_cannot_be_guessed_without_end(
+    clerk: Clerk, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = clerk.create(password=PASSWORD)
+    for _ in range(3):
+        assert verify(clerk, user, "wrong-password").status == 422
+    for password in ("wrong-password", PASSWORD):
+        answer = verify(clerk, user, password)
+        assert (answer.status, answer.json["errors"][0]["code"]) == (403, "user_locked")
+    # Nobody is locked out by a guesser.
+    assert service.as_user(user["id"], "GET", ME).json["state"] == "active"
+    assert clerk.read(user["id"])["locked"] is False
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3590)
+    assert verify(clerk, user, PASSWORD).status == 403
+    monkeypatch.setattr(time, "time", lambda: now + 3610)
+    assert verify(clerk, user, PASSWORD).status == 200
+
+
+@pytest.mark.usefixtures("few_guesses")
+def test_wrong_passwords_of_an_hour_ago_do_not_count(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = clerk.create(password=PASSWORD)
+    now = time.time()
+    for _ in range(2):
+        verify(clerk, user, "wrong-password")
+    monkeypatch.setattr(time, "time", lambda: now + 3610)
+    for _ in range(2):
+        verify(clerk, user, "wrong-password")
+    assert verify(clerk, user, PASSWORD).status == 200
+
+
+def test_a_hundred_wrong_passwords_an_hour_are_allowed() -> None:
+    assert (settings.MAX_WRONG_PASSWORDS, settings.WRONG_PASSWORD_SECONDS) == (100, 3600)
+
+
+# Uploads without end
+
+
+def test_a_token_begins_sixty_uploads_an_hour(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = int(time.time()) // 3600 * 3600
+    clock = SimpleNamespace(time=lambda: hour + 600)
+    monkeypatch.setattr(uploads, "time", clock)
+    user_id, other_id = (service.create_user()["id"] for _ in range(2))
+    for _ in range(60):
+        assert service.as_user(user_id, "POST", UPLOADS, NEW_UPLOAD).status == 201
+    before = service.upload_ids()
+    answer = service.as_user(user_id, "POST", UPLOADS, NEW_UPLOAD)
+    assert (answer.status, answer.code) == (429, "too_many_uploads")
+    assert answer.headers["retry-after"] == "3000"
+    assert service.upload_ids() == before
+    # The key is free, and so are others.
+    assert service.create_upload(user_id)
+    assert service.as_user(other_id, "POST", UPLOADS, NEW_UPLOAD).status == 201
+    clock.time = lambda: hour + 3600
+    assert service.as_user(user_id, "POST", UPLOADS, NEW_UPLOAD).status == 201
+
+
+def test_counting_uploads_names_nobody(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    service.as_user(user_id, "POST", UPLOADS, NEW_UPLOAD)
+    [counter] = service.dynamodb.scan(TableName="idempotency")["Items"]
+    assert user_id not in str(counter)
+    assert int(counter["expiration"]["N"]) <= time.time() + 3600
