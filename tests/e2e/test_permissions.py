@@ -5,6 +5,7 @@ any one of them something has to fail: a permission that nothing misses has no p
 template.
 """
 
+import base64
 import io
 import json
 import time
@@ -71,6 +72,7 @@ class Exercises:
         self._call(404, "POST", path, json=nobodys, headers=self._repeatable())
         path = f"{path}/{self._ready(user_id)}"
         self._open(self._call(200, "GET", path)["renditions"][0]["url"])
+        self._call(200, "GET", path, headers=self._client.user_headers(user_id))
         self._call(204, "DELETE", path)
         self._read_keys_again("/api/v1/uploads/x", 401)
 
@@ -154,6 +156,7 @@ class Exercises:
             name=self._name(),
         )
         node = created["createUser"]["user"]["id"]
+        self._ready(base64.urlsafe_b64decode(node + "==").decode().removeprefix("User:"))
         app_id, upload_id = self._client.stack["appId"], self._ready(None)
         for picture in ({"picture": f"authgearimages:///{app_id}/{upload_id}"}, {}):
             self._query(
