@@ -1,5 +1,6 @@
 """Clerk's Backend API: a user's picture, sent and set in one request."""
 
+from vignette import images
 from vignette.clerk import responses
 from vignette.clerk.errors import render
 from vignette.clerk.photos import photo
@@ -15,4 +16,5 @@ def update(request: Request) -> Response:
     return Response(200, responses.user(user, request.origin))
 
 
+images.start()  # the decoder gets ready while this function does
 handler = Api({"POST /v1/users/{user_id}/profile_image": update}, render)

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
+from vignette import images
 from vignette.domain import renditions
 from vignette.domain.ids import upload_of_original
 from vignette.runtime.telemetry import count, finish, logger
+
+images.start()  # the decoder gets ready while this function does
 
 
 def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401

@@ -12,23 +12,18 @@ def create(request: Request) -> Response:
     from vignette.native import requests  # reading and deleting need no validation
 
     # Each attempt makes a record of its own: one whose form nobody got expires.
-    def create_upload(_: str) -> uploads.Ticket:
+    def create_upload(_: str) -> Response:
         user_id, wanted = requests.new_upload(request)
-        return uploads.create(
+        ticket = uploads.create(
             user_id,
             kind=wanted.kind,
             scope=wanted.scope,
             content_type=wanted.content_type,
             by_themselves=not request.caller.has_key,
         )
+        return Response(201, responses.ticket(ticket))
 
-    def find_upload(upload_id: str) -> uploads.Ticket:
-        _, wanted = requests.new_upload(request)
-        upload = uploads.get(upload_id, owner=request.caller.user_id)
-        return uploads.ticket(upload, content_type=wanted.content_type)
-
-    ticket = once(request, create_upload, name=lambda made: made.upload.id, find=find_upload)
-    return Response(201, responses.ticket(ticket))
+    return once(request, create_upload)
 
 
 def read(request: Request) -> Response:

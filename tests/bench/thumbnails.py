@@ -172,9 +172,10 @@ def ssim(one: Image.Image, other: Image.Image) -> float:
 
 
 def _vignette(data: bytes) -> dict[int, bytes]:
-    from vignette.images import open_photo
+    from vignette.images import Request, process
 
-    return {each.size: each.body for each in open_photo(data).renditions(SIZES, QUALITY)}
+    made = process(data, Request(SIZES, quality=QUALITY)).renditions
+    return {int(size): body for size, body in made.items()}
 
 
 def _pyvips(data: bytes) -> dict[int, bytes]:

@@ -1,6 +1,7 @@
 """Make the renditions of every file in a directory, and print what that took as JSON.
 
 Run as `python -m tests.photos.examine DIRECTORY`, so that memory is measured in a new process.
+With `--here` the files are decoded in this process, and it is told by which of Pillow's decoders.
 """
 
 import io
@@ -14,12 +15,12 @@ from typing import Any
 
 from PIL import Image
 
-from vignette.images import UnreadableImage, open_photo
+from vignette.images import Request, UnreadableImage, helper, isolation
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, *, here: bool) -> None:
     decoders: set[str] = set()
     get_decoder: Callable[..., Any] = Image._getdecoder
 
@@ -28,13 +29,14 @@ def main(directory: Path) -> None:
         return get_decoder(mode, name, *rest)
 
     setattr(Image, "_getdecoder", recording)  # noqa: B010
+    process = helper.process if here else isolation.process
     files = {}
     for path in sorted(directory.iterdir()):
         data = path.read_bytes()
         started = time.perf_counter()
         try:
             outcome = "ready"
-            bodies = [rendition.body for rendition in open_photo(data).renditions()]
+            bodies = list(process(data, Request()).renditions.values())
         except UnreadableImage as unreadable:
             outcome, bodies = unreadable.reason, []
         except Exception as error:
@@ -44,6 +46,7 @@ def main(directory: Path) -> None:
             "seconds": time.perf_counter() - started,
             "clean": all(_is_clean(body) for body in bodies),
         }
+    isolation.stop()
     peak = max(_peak_bytes(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT)
     print(json.dumps({"files": files, "peak_bytes": peak, "decoders": sorted(decoders)}))
 
@@ -70,4 +73,4 @@ def _is_clean(body: bytes) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[-1]), here=sys.argv[1] == "--here")

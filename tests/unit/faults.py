@@ -274,7 +274,7 @@ class Contents:
         return {key: item for key, item in items if not key.startswith("used/")}
 
     def comparable(self) -> dict[str, Any]:
-        """The contents without what no two runs have in common: ids, revisions and times."""
+        """The contents without what no two runs share: ids, digests, revisions, times."""
         users, uploads = self.users(), self.uploads()
         claims: dict[str, list[str]] = {}
         for key, item in self.plain("users").items():
@@ -286,8 +286,9 @@ class Contents:
                 **_comparable(item),
                 "user_id": names.get(item.get("user_id", ""), "nobody"),
                 "expires_at": "expires_at" in item,
+                "digest": "digest" in item,
                 "objects": {
-                    key.replace(upload_id, "ID"): tag
+                    key.replace(upload_id, "ID").replace(item.get("digest", "-"), "-"): tag
                     for key, tag in self.objects.items()
                     if _upload_of(key) == upload_id
                 },

@@ -165,8 +165,8 @@ def test_what_a_photo_costs(service: Service) -> None:
     address = issue(service)
     service.calls.clear()
     assert post(service, address).status == 200
-    assert service.calls[0] == "TransactWriteItems"
-    assert sorted(service.calls[1:-1]) == ["PutObject"] * 5
+    assert service.calls[:2] == ["BatchGetItem", "TransactWriteItems"]
+    assert sorted(service.calls[2:-1]) == ["PutObject"] * 5
     assert service.calls[-1] == "UpdateItem"
 
 
@@ -184,8 +184,10 @@ def test_the_same_photo_again_changes_nothing(service: Service) -> None:
     address = issue(service)
     first = post(service, address)
     before = (service.everything(), service.objects())
+    service.calls.clear()
     assert (post(service, address).json, first.status) == (first.json, 200)
     assert (service.everything(), service.objects()) == before
+    assert service.calls == ["BatchGetItem"]
 
 
 def test_an_address_takes_no_second_photo_after_the_first_is_deleted(service: Service) -> None:

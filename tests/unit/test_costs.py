@@ -115,12 +115,12 @@ def test_a_request_makes_as_many_calls_whoever_else_there_is(
 @pytest.mark.parametrize(
     ("photo", "calls"),
     [
-        (None, ["GetObject", *["PutObject"] * 4, "UpdateItem"]),
-        (b"no photo", ["GetObject", "UpdateItem"]),
+        (None, ["GetItem", "GetObject", *["PutObject"] * 4, "UpdateItem"]),
+        (b"no photo", ["GetItem", "GetObject", "UpdateItem"]),
     ],
     ids=["ready", "failed"],
 )
-def test_a_photo_costs_one_read_a_write_for_each_rendition_and_one_update(
+def test_a_photo_costs_two_reads_a_write_for_each_rendition_and_one_update(
     service: Service, photo: bytes | None, calls: list[str]
 ) -> None:
     upload_id = service.create_upload(service.create_user()["id"])

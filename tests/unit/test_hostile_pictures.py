@@ -1,27 +1,29 @@
 """Hostile pictures: each becomes a clean rendition or fails with a reason, in bounded time and
 memory, and nothing of it is served."""
 
-import faulthandler
 import json
-import mmap
 import os
 import random
+import signal
 import struct
 import subprocess
 import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
-from tests.photos import HERE, chunk, encoded, exif, photo, png, swapped_profile
+from tests.photos import HERE, chunk, encoded, exif, intruder, photo, png, swapped_profile
 
-from vignette.images import UnreadableImage, isolation, open_photo
+from vignette.errors import Unavailable
+from vignette.images import Request, Result, UnreadableImage, isolation, process
+from vignette.images.messages import unpack_answer
 
 pytestmark = pytest.mark.matrix
 
@@ -35,6 +37,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIC", "ICO")
 DAMAGED = (*FORMATS, "large PNG")
 
 PHOTO = photo(size=(160, 120))
+WEBP = encoded(PHOTO, "WEBP")
 
 
 @dataclass
@@ -48,28 +51,29 @@ class Examined:
         return set(self.outcomes.values()) <= set(outcomes)
 
 
+Examine = Callable[..., Examined]
+
+
 @pytest.fixture
-def examine(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> Callable[[Mapping[str, bytes]], Examined]:
+def examine(tmp_path: Path, record_property: Callable[[str, object], None]) -> Examine:
     """Put files through the service's pictures; check what holds for every file there is."""
 
-    def run(files: Mapping[str, bytes]) -> Examined:
+    def run(files: Mapping[str, bytes], *options: str) -> Examined:
         record_property("hostile pictures", len(files))
         for name, data in files.items():
             assert len(data) <= MAX_UPLOAD_BYTES, name
             (tmp_path / name).write_bytes(data)
         path = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "vignette")))
-        process = subprocess.run(
-            [sys.executable, "-m", "tests.photos.examine", str(tmp_path)],
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.photos.examine", *options, str(tmp_path)],
             env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert process.returncode == 0, process.stderr
-        assert process.stderr == ""
-        result = json.loads(process.stdout)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        result = json.loads(done.stdout)
         assert result["files"].keys() == files.keys()
         assert result["peak_bytes"] < MAX_BYTES
         for name, file in result["files"].items():
@@ -80,9 +84,6 @@ def examine(
         return Examined(outcomes, result["decoders"])
 
     return run
-
-
-Examine = Callable[[Mapping[str, bytes]], Examined]
 
 
 @cache
@@ -182,7 +183,7 @@ def icon(body: bytes) -> bytes:
 
 
 def test_more_pixels_than_are_accepted_are_never_decoded(examine: Examine) -> None:
-    examined = examine(huge_headers())
+    examined = examine(huge_headers(), "--here")
     assert examined.all_are("too_many_pixels"), examined.outcomes
     assert examined.decoders == []
 
@@ -346,7 +347,7 @@ def test_nothing_of_a_polyglot_is_served() -> None:
     ]
     for data in polyglots:
         assert SCRIPT in data
-        bodies = [rendition.body for rendition in open_photo(data).renditions()]
+        bodies = process(data, Request()).renditions.values()
         assert len(bodies) == 4
         for body in bodies:
             assert b"script" not in body
@@ -388,7 +389,7 @@ OTHER_FORMATS: dict[str, Callable[[], bytes]] = {
 
 
 def test_only_accepted_formats_reach_a_decoder(examine: Examine) -> None:
-    examined = examine({name: make() for name, make in OTHER_FORMATS.items()})
+    examined = examine({name: make() for name, make in OTHER_FORMATS.items()}, "--here")
     assert examined.all_are("unsupported_format"), examined.outcomes
     assert examined.decoders == []
 
@@ -412,13 +413,13 @@ def test_only_the_decoder_of_its_own_format_reads_a_photo(examine: Examine) -> N
         "HEVC in AVIF": b"\0\0\0\x18ftypavif\0\0\0\0mif1heic" + small("HEIC")[24:],
         "AV1 in HEIC": small("AVIF").replace(b"avif", b"heic"),
     }
-    examined = examine(nested)
+    examined = examine(nested, "--here")
     assert examined.all_are("corrupt_image"), examined.outcomes
     assert examined.decoders == []
 
 
 def test_photos_use_the_decoders_of_the_accepted_formats_only(examine: Examine) -> None:
-    examined = examine({each: small(each) for each in FORMATS})
+    examined = examine({each: small(each) for each in FORMATS}, "--here")
     assert examined.all_are("ready")
     assert set(examined.decoders) <= {"jpeg", "zip", "gif", "raw"}
 
@@ -448,63 +449,127 @@ def test_profiles_and_exif_that_lie_are_ignored(examine: Examine) -> None:
     assert examine(files).all_are("ready")
 
 
-# A decoder in a process of its own
+# A photo that has taken over its decoder
+
+
+Answer = Callable[[], Result]
 
 
 @pytest.fixture
-def half_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "SECONDS", 0.5)
+def taken_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Answer]]:
+    """Have photos do what one of the functions of `tests.photos.intruder` does."""
+
+    def prepare(action: str) -> Answer:
+        isolation.stop()
+        monkeypatch.setattr(isolation, "_PROGRAM", intruder.PROGRAM.format(action=action))
+        return lambda: process(str(os.getpid()).encode(), Request())
+
+    yield prepare
+    monkeypatch.undo()
+    isolation.stop()
 
 
-def endless() -> Image.Image:
-    while True:
-        time.sleep(1)
-
-
-def hungry() -> Image.Image:
-    return Image.frombytes("RGB", (1, 1), bytearray(2 * isolation.DATA_BYTES))
-
-
-def crashing() -> Image.Image:
-    faulthandler.disable()  # pytest's, which would report the crash as the test run's own
-    os.abort()
-
-
-def failing() -> Image.Image:
-    raise KeyError("anything at all")
+def findings(result: Result) -> Any:
+    return json.loads(result.renditions["64"][12:])
 
 
 @pytest.mark.parametrize(
-    ("decode", "reason"),
+    ("action", "reason"),
     [
-        (endless, "corrupt_image"),
-        (hungry, "too_many_pixels"),
-        (crashing, "corrupt_image"),
-        (failing, "corrupt_image"),
+        ("sleeping", "corrupt_image"),
+        ("computing", "corrupt_image"),
+        ("hoarding", "corrupt_image"),
+        ("crashing", "corrupt_image"),
+        ("failing", "corrupt_image"),
+        ("writing", "corrupt_image"),
     ],
 )
-@pytest.mark.usefixtures("half_a_second")
 def test_a_decoder_that_does_not_end_well_is_ended(
-    decode: Callable[[], Image.Image], reason: str
+    taken_over: Callable[[str], Answer],
+    action: str,
+    reason: str,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    answer = taken_over(action)
+    for _ in range(2):  # the helper goes on
+        with pytest.raises(UnreadableImage) as caught:
+            answer()
+        assert caught.value.reason == reason
+    assert capfd.readouterr().err == ""
+
+
+def test_a_decoder_finds_no_credentials_and_can_open_nothing(
+    taken_over: Callable[[str], Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret of the function")
+    found = findings(taken_over("spying")())
+    assert found["environment"].keys() <= {"LD_LIBRARY_PATH", "LC_CTYPE", "OPENBLAS_NUM_THREADS"}
+    assert not [name for name in found["modules"] if name.startswith(("boto", "vignette.adapters"))]
+    *standard, _channel = found["open files"]
+    assert standard == [0, 1, 2]  # which are /dev/null
+    assert found["user"] != 0
+    assert len(found["attempts"]) == 7
+    for attempt, outcome in found["attempts"].items():
+        assert outcome in ("OSError", "PermissionError"), attempt
+
+
+def test_a_photo_leaves_nothing_for_the_next_to_find(
+    taken_over: Callable[[str], Answer],
+) -> None:
+    answer = taken_over("remembering")
+    assert [findings(answer()), findings(answer())] == [None, None]
+
+
+def test_a_helper_that_has_ended_is_started_again() -> None:
+    data = small("JPEG")
+    before = process(data, Request())
+    assert isolation._helper is not None
+    running = isolation._helper._process.pid
+    os.kill(running, signal.SIGKILL)
+    while Path(f"/proc/{running}/stat").read_text().split()[2] != "Z":
+        time.sleep(0.01)
+    assert process(data, Request()) == before
+
+
+def test_where_no_helper_can_start_nothing_is_said_about_the_photo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    isolation.stop()
+    monkeypatch.setattr(isolation, "_PROGRAM", "raise SystemExit(1)")
+    with pytest.raises(Unavailable):
+        process(small("JPEG"), Request())
+
+
+def test_no_bytes_are_no_photo() -> None:
     with pytest.raises(UnreadableImage) as caught:
-        isolation.isolated(decode)
-    assert caught.value.reason == reason
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # no process is left over
+        process(b"", Request())
+    assert caught.value.reason == "empty"
 
 
-def test_an_isolated_decoder_has_the_same_memory_whatever_the_function_holds() -> None:
-    def modest() -> Image.Image:
-        return Image.frombytes("RGB", (1, 1), bytearray(isolation.DATA_BYTES // 2))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\0\0",
+        b"\xff\xff\xff\xff{}",
+        b"\0\0\0\x02[]",
+        b"\0\0\0\x02{}",
+        b'\0\0\0\x11{"reason": "mine"}',
+        b"\x00\x00\x9c\x40" + b"[" * 40_000,
+        Result(1, 1, {}).pack(),
+        Result(1, 1, {"64": b"<script>"}).pack(),
+        Result(0, 1, {"64": WEBP}).pack(),
+        Result(1, 1, {"64": WEBP[:-1]}).pack(),
+        Result(1, 1, {"64": WEBP, "../../64": WEBP}).pack(),
+        Result(1, 1, {"64": WEBP}).pack() + b"more",
+        Result(1, True, {"64": WEBP}).pack(),
+    ],
+)
+def test_an_answer_is_believed_only_as_far_as_it_was_checked(answer: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011, whatever it says
+        unpack_answer(answer, Request((64,)))
 
-    with mmap.mmap(-1, 2 * isolation.DATA_BYTES, flags=mmap.MAP_PRIVATE):
-        assert isolation.isolated(modest).size == (1, 1)
-        with pytest.raises(UnreadableImage, match="too_many_pixels"):
-            isolation.isolated(hungry)
 
-
-def test_an_isolated_decoder_hands_its_picture_over() -> None:
-    for mode in ("RGB", "RGBA"):
-        picture = photo(size=(512, 512)).convert(mode)
-        assert isolation.isolated(lambda made=picture: made) == picture  # type: ignore[misc]
+def test_a_whole_answer_is_believed() -> None:
+    whole = Result(30, 20, {"64": WEBP, "original": WEBP})
+    assert unpack_answer(whole.pack(), Request((64,), {"original": 10})) == whole

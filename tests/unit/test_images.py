@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from tests.photos import HERE, STORED, chunk, encoded, exif, photo, png, swapped_profile
 
-from vignette.images import Rendition, UnreadableImage, open_photo
+from vignette.images import UnreadableImage
+from vignette.images.photo import Rendition, open_photo
 
 PHOTO = photo()
 
@@ -550,21 +551,7 @@ def test_the_same_photo_gives_the_same_bytes(accepted: str) -> None:
     assert renditions(data) == renditions(data)
 
 
-def test_a_rendition_is_handed_over_before_the_next_is_asked_for() -> None:
-    made = open_photo(encoded(PHOTO, "JPEG")).renditions(sizes=(64, 128))
-    first = next(made)
-    assert Image.open(io.BytesIO(first.body)).size == (first.width, first.height)
-    assert {first.size, next(made).size} == {64, 128}
-    assert next(made, None) is None
-
-
 # What is no photo
-
-
-def test_no_bytes_are_no_photo() -> None:
-    with pytest.raises(UnreadableImage) as caught:
-        open_photo(b"")
-    assert caught.value.reason == "empty"
 
 
 def test_more_than_50_megapixels_are_too_many() -> None:

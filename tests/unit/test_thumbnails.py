@@ -78,6 +78,14 @@ def test_a_photo_of_exactly_the_largest_size_is_accepted(service: Service, uploa
     assert service.read_upload(upload_id)["state"] == "ready"
 
 
+def test_the_same_photo_of_two_users_has_addresses_that_do_not_tell(service: Service) -> None:
+    digests = set()
+    for _ in range(2):
+        upload_id = service.ready_upload(service.create_user()["id"])
+        digests |= {key.split("/")[2] for key in renditions(service, upload_id)}
+    assert len(digests) == 2
+
+
 # Again, late, out of order
 
 
@@ -87,8 +95,10 @@ def test_the_same_event_again_changes_nothing(
 ) -> None:
     service.send_photo(upload_id, photo)
     before = snapshot(service, upload_id)
+    service.calls.clear()
     service.deliver(upload_id)
     assert snapshot(service, upload_id) == before
+    assert service.calls == ["GetItem"]
 
 
 def test_an_event_that_comes_after_the_picture_is_set_changes_nothing(service: Service) -> None:

@@ -136,17 +136,16 @@ def set_photo(user_id: str, data: bytes) -> User:
         NotFound: There is no such user.
         Unavailable: DynamoDB or S3 did not do it, or others keep writing to the user.
     """
-    prepared = renditions.prepare(data)
+    rendered = renditions.render(data)
     upload = uploads.begin(user_id, kind=UploadKind.PROFILE_PICTURE, scope=UploadScope.USER)
-    renditions.store(upload.id, prepared)
-    facts = {"state": UploadState.READY, "bytes": len(data), "expires_at": None, **prepared.facts()}
+    facts = renditions.store(upload.id, data, rendered)
     finish = table.Update(
         settings.uploads_table(),
         upload_key(upload.id),
-        facts,
+        {"state": UploadState.READY, "bytes": len(data), "expires_at": None, **facts},
         condition=Attr("state").eq(UploadState.PENDING),
     )
-    picture = Picture(upload.id, prepared.digest)
+    picture = Picture(upload.id, str(facts["digest"]))
 
     def read_and_save() -> User:
         try:

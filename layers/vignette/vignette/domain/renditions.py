@@ -3,9 +3,9 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from vignette.domain.model import Upload, UploadState
 from vignette.errors import NotFound, UnusablePhoto
 
 if TYPE_CHECKING:
-    from vignette.images import Photo
+    from vignette.images import Result
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _FILES = {f"{size}.webp": size for size in settings.RENDITION_SIZES}
@@ -44,53 +44,75 @@ def make(upload_id: str) -> Outcome:
     """Make the renditions of an upload's photo and mark the upload ready, or failed.
 
     May be called for the same upload again, late and at the same time: the first photo that is
-    finished stays, and what no record names is deleted. Raises `Unavailable`, after which
-    calling again is right.
+    finished stays, and what no record names is deleted. An upload that is not pending costs one
+    read: its form can be posted again and again.
+
+    Raises:
+        Unavailable: AWS did not do it; calling again is right.
     """
+    try:
+        upload = uploads.get(upload_id)
+    except NotFound:
+        # What an attempt that was cut off has written goes too.
+        delete_objects(upload_id)
+        return Outcome.GONE
+    if upload.state != UploadState.PENDING:
+        return Outcome.REPEATED
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None:
-        # Gone with its record, as a rule: what an attempt that was cut off has written goes too.
         return _finish(upload_id, {"state": UploadState.FAILED, "reason": "empty"}, 0)
     if original.body is None:
         too_large = {"state": UploadState.FAILED, "reason": "too_large"}
         return _finish(upload_id, too_large, original.size)
     try:
-        prepared = prepare(original.body)
-        store(upload_id, prepared)
+        rendered = render(original.body)
     except UnusablePhoto as unusable:
         failed = {"state": UploadState.FAILED, "reason": unusable.code}
         return _finish(upload_id, failed, original.size)
-    return _finish(upload_id, {"state": UploadState.READY, **prepared.facts()}, original.size)
+    facts = store(upload_id, original.body, rendered)
+    return _finish(upload_id, {"state": UploadState.READY, **facts}, original.size)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A photo whose header is acceptable, and the digest that names its renditions."""
+def render(data: bytes, *, whole: bool = False) -> "Result":
+    """Make the square renditions of a photo, and with `whole` one that is not cropped.
 
-    photo: "Photo"
-    digest: str
+    Raises:
+        UnusablePhoto: The photo cannot become a picture.
+        Unavailable: There is no decoder just now.
+    """
+    from vignette.images import Request, UnreadableImage, process  # most calls take no photo
 
-    def facts(self) -> dict[str, str | int]:
-        """What the upload record says about a photo that is ready; pixels, upright."""
-        return {"digest": self.digest, "width": self.photo.width, "height": self.photo.height}
-
-
-def prepare(data: bytes) -> Prepared:
-    """Read a photo's header. Raises `UnusablePhoto`."""
-    from vignette.images import UnreadableImage, open_photo  # needs the imaging layer
-
+    request = Request(wholes={WHOLE: settings.WHOLE_PICTURE_SIDE} if whole else {})
     try:
-        return Prepared(open_photo(data), hashlib.sha256(data).hexdigest()[:32])
+        return process(data, request)
     except UnreadableImage as unreadable:
         raise UnusablePhoto(unreadable.reason) from None
 
 
-def store(upload_id: str, prepared: Prepared) -> None:
-    """Write the renditions of a photo, each while the next is being encoded.
+def store(upload_id: str, data: bytes, rendered: "Result") -> dict[str, str | int]:
+    """Write the renditions of a photo of an upload.
 
-    Raises `UnusablePhoto`, then nothing was written, and `Unavailable`.
+    Answers what the upload's record says about a photo that is ready; width and height in
+    pixels, upright.
+
+    Raises:
+        Unavailable: S3 did not do it.
     """
-    _write(upload_id, prepared.digest, _squares(prepared))
+    digest = _digest(upload_id, data)
+    with ThreadPoolExecutor(len(rendered.renditions)) as pool:
+        writes = [
+            pool.submit(
+                bucket.put,
+                rendition_object_key(upload_id, digest, name),
+                body,
+                content_type="image/webp",
+                cache_control=settings.PRIVATE_CACHE,
+            )
+            for name, body in rendered.renditions.items()
+        ]
+    for write in writes:
+        write.result()
+    return {"digest": digest, "width": rendered.width, "height": rendered.height}
 
 
 def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
@@ -98,24 +120,26 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
 
     For an id that was given out to be used once, until `usable_until`, in seconds since the
     epoch. The photo is kept whole as well, unless that is more than one answer can carry. The same
-    photo may be sent again, and changes nothing. Raises `UnusablePhoto` and `UploadUsed`, then
-    nothing was written, and `Unavailable`.
-    """
-    from vignette.images import UnreadableImage
+    photo may be sent again, and costs one read.
 
-    prepared = prepare(data)
-    try:
-        whole = prepared.photo.whole(settings.WHOLE_PICTURE_SIDE)
-    except UnreadableImage as unreadable:
-        raise UnusablePhoto(unreadable.reason) from None
-    pictures: list[tuple[int | str, bytes]] = list(_squares(prepared))
-    keeps_whole = len(whole) <= settings.MAX_BODY_BYTES
-    if keeps_whole:
-        pictures.append((WHOLE, whole))
-    if not uploads.begin_once(upload_id, photo=prepared.digest, usable_until=usable_until):
+    Raises:
+        UnusablePhoto: The photo cannot become a picture; nothing was written.
+        UploadUsed: The id was used for another photo; nothing was written.
+        NotFound: The upload was deleted meanwhile.
+        Unavailable: AWS did not do it.
+    """
+    photo = _digest(upload_id, data)
+    if uploads.has_photo(upload_id, photo=photo):
         return
-    _write(upload_id, prepared.digest, pictures)
-    result = {"state": UploadState.READY, "whole": keeps_whole, **prepared.facts()}
+    rendered = render(data, whole=True)
+    keeps_whole = len(rendered.renditions[WHOLE]) <= settings.MAX_BODY_BYTES
+    if not keeps_whole:
+        squares = {name: body for name, body in rendered.renditions.items() if name != WHOLE}
+        rendered = replace(rendered, renditions=squares)
+    if not uploads.begin_once(upload_id, photo=photo, usable_until=usable_until):
+        return
+    facts = store(upload_id, data, rendered)
+    result = {"state": UploadState.READY, "whole": keeps_whole, **facts}
     if _finish(upload_id, result, len(data)) == Outcome.GONE:
         raise NotFound("upload")  # deleted meanwhile
 
@@ -163,31 +187,9 @@ def _read(upload: Upload, name: int | str) -> bytes:
     return stored.body
 
 
-def _squares(prepared: Prepared) -> Iterator[tuple[int, bytes]]:
-    """The square renditions by size. Raises `UnusablePhoto`, before the first one."""
-    from vignette.images import UnreadableImage
-
-    try:
-        for rendition in prepared.photo.renditions():
-            yield rendition.size, rendition.body
-    except UnreadableImage as unreadable:
-        raise UnusablePhoto(unreadable.reason) from None
-
-
-def _write(upload_id: str, digest: str, pictures: Iterable[tuple[int | str, bytes]]) -> None:
-    with ThreadPoolExecutor(len(settings.RENDITION_SIZES) + 1) as pool:
-        writes = [
-            pool.submit(
-                bucket.put,
-                rendition_object_key(upload_id, digest, name),
-                body,
-                content_type="image/webp",
-                cache_control=settings.PRIVATE_CACHE,
-            )
-            for name, body in pictures
-        ]
-    for write in writes:
-        write.result()
+def _digest(upload_id: str, data: bytes) -> str:
+    """What tells photos of one upload apart in addresses, and nothing about those of others."""
+    return hashlib.sha256(upload_id.encode() + data).hexdigest()[:32]
 
 
 def delete_objects(upload_id: str) -> int:

@@ -43,13 +43,7 @@ def create(
 ) -> Ticket:
     """Record a pending upload of a user and sign the form for its photo. Raises as `begin` does."""
     upload = begin(user_id, kind=kind, scope=scope, by_themselves=by_themselves)
-    return ticket(upload, content_type=content_type)
-
-
-def ticket(upload: Upload, *, content_type: str) -> Ticket:
-    """Sign the form for an upload's photo, which ends a while after the upload began."""
-    begun_at = datetime.fromtimestamp(upload.created_at / 1000, UTC)
-    expires_at = begun_at + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
+    expires_at = datetime.now(UTC) + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
     form = bucket.presigned_post(
         original_object_key(upload.id),
         content_type=content_type,
@@ -138,13 +132,24 @@ def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
             ]
         )
     except table.ConditionFailed:
-        keys = (used_mark_key(upload_id), upload_key(upload_id))
-        marked, item = table.get_many([(settings.uploads_table(), key) for key in keys])
-        if item is None or marked is None or marked.get("photo") != photo:
-            used = "This address takes one photo and has one already; ask for another address."
-            raise UploadUsed(used) from None
-        return from_item(item).state == UploadState.PENDING
+        return not has_photo(upload_id, photo=photo)
     return True
+
+
+def has_photo(upload_id: str, *, photo: str) -> bool:
+    """Whether `photo`, which is a digest, was sent to an address for one, and stored.
+
+    Raises `UploadUsed` where another one was, or the upload is deleted, and `Unavailable`.
+    """
+    keys = (used_mark_key(upload_id), upload_key(upload_id))
+    mark, item = table.get_many([(settings.uploads_table(), key) for key in keys])
+    if mark is None and item is None:
+        return False
+    if item is None or mark is None or mark.get("photo") != photo:
+        raise UploadUsed(
+            "This address takes one photo and has one already; ask for another address."
+        )
+    return from_item(item).state != UploadState.PENDING
 
 
 def get(upload_id: str, *, owner: str | None = None) -> Upload:

@@ -1,6 +1,9 @@
-"""Photographs in, renditions out: the only package that decodes or encodes pictures."""
+"""Photographs in, renditions out: the only package that decodes or encodes pictures.
 
-from vignette.images.photo import Photo, Rendition, open_photo
-from vignette.images.unreadable import UnreadableImage
+Importing it loads no decoder: those are in a process of their own (see `isolation`).
+"""
 
-__all__ = ["Photo", "Rendition", "UnreadableImage", "open_photo"]
+from vignette.images.isolation import process, start
+from vignette.images.messages import Request, Result, UnreadableImage
+
+__all__ = ["Request", "Result", "UnreadableImage", "process", "start"]

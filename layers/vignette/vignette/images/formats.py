@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from io import BytesIO
 from math import ceil
 from typing import Literal
@@ -20,9 +21,12 @@ from PIL.ImageFile import ImageFile
 
 from vignette import settings
 from vignette.images import libwebp
-from vignette.images.unreadable import UnreadableImage
+from vignette.images.messages import UnreadableImage
 
 Format = Literal["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIC", "ICO"]
+# How many bytes of a file tell its format.
+SIGNATURE_BYTES = 256
+
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 
 # Pillow refuses twice its limit, and only warns of once. It applies this to every size that it
@@ -82,33 +86,54 @@ class Source:
     decode: Callable[[Box, int], Raster]
     icc_profile: bytes | None = None
     orientation: int = 1
-    isolated: bool = False  # to be decoded in a process of its own
+
+
+def recognise(head: bytes) -> Format | None:
+    """The format of a file by its first `SIGNATURE_BYTES`, or None for any other."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith(b"\0\0\1\0"):
+        return "ICO"
+    if head[4:8] == b"ftyp":
+        # ISO/IEC 14496-12, 4.3: a major brand, a version, compatible brands.
+        end = min(int.from_bytes(head[:4]), SIGNATURE_BYTES)
+        for brand in (head[8:12], *(head[at : at + 4] for at in range(16, end, 4))):
+            if brand in _AVIF_BRANDS:
+                return "AVIF"
+            if brand in _HEIC_BRANDS:
+                return "HEIC"
+    return None
+
+
+def load(head: bytes) -> None:
+    """Import what a file that begins like this is decoded with."""
+    accepted = recognise(head)
+    if accepted is None:
+        return
+    modules = list(_MODULES[accepted])
+    # IHDR comes first in a PNG (PNG 3rd edition, 11.2.1).
+    if accepted == "PNG" and _is_large(*struct.unpack_from(">II", head.ljust(24), 16)):
+        modules += ["kornia_rs.io", "numpy"]
+    for module in modules:
+        import_module(module)
 
 
 def open_source(data: bytes) -> Source:
     """Recognise a photo's format by its first bytes and read its header.
 
-    Raises `UnreadableImage` for any other format, and whatever a decoder raises.
+    Raises:
+        UnreadableImage: `unsupported_format`. Whatever a decoder raises goes through.
     """
-    if data.startswith(b"\xff\xd8\xff"):
-        return _open_jpeg(data)
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _open_png(data)
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return _open_gif(data)
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return _open_webp(data)
-    if data.startswith(b"\0\0\1\0"):
-        return _open_ico(data)
-    if data[4:8] == b"ftyp":
-        # ISO/IEC 14496-12, 4.3: a major brand, a version, compatible brands.
-        end = min(int.from_bytes(data[:4]), 256)
-        for brand in (data[8:12], *(data[at : at + 4] for at in range(16, end, 4))):
-            if brand in _AVIF_BRANDS:
-                return _open_avif(data)
-            if brand in _HEIC_BRANDS:
-                return _open_heic(data)
-    raise UnreadableImage("unsupported_format")
+    accepted = recognise(data[:SIGNATURE_BYTES])
+    if accepted is None:
+        raise UnreadableImage("unsupported_format")
+    return _OPENERS[accepted](data)
 
 
 def _open_jpeg(data: bytes) -> Source:
@@ -152,13 +177,17 @@ def _open_png(data: bytes) -> Source:
     _scale_key_colour(image)
     mode, size = image.mode, image.size
     is_plain = _png_depth(image) in ("RGB", "RGBA") and not _has_key_colour(image)
-    if not is_plain or size[0] * size[1] < _LARGE_PNG_PIXELS:
+    if not is_plain or not _is_large(*size):
         return _source("PNG", image)
 
     def decode(_: Box, side: int) -> Raster:
         return _raw_raster(mode, size, _decode_large_png(data, mode, size), size[0] * len(mode))
 
     return _source("PNG", image, decode)
+
+
+def _is_large(width: int, height: int) -> bool:
+    return width * height >= _LARGE_PNG_PIXELS
 
 
 def _png_exif(data: bytes) -> bytes | None:
@@ -179,8 +208,6 @@ def _png_exif(data: bytes) -> bytes | None:
 
 def _decode_large_png(data: bytes, mode: str, size: tuple[int, int]) -> memoryview:
     """The rows of an RGB or RGBA PNG of 8 bits a sample, in a third of Pillow's time."""
-    # Read when numpy is imported: threads for algebra, which nobody does here.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from kornia_rs.io import decode_image_png_u8
 
     width, height = size
@@ -276,17 +303,15 @@ def _webp_frame(frame: bytes, canvas: tuple[int, int], size: tuple[int, int]) ->
 def _open_avif(data: bytes) -> Source:
     from PIL import _avif
 
-    def decoder() -> "_avif.AvifDecoder":
-        return _avif.AvifDecoder(data, "auto", os.process_cpu_count() or 1)
-
+    decoder = _avif.AvifDecoder(data, "auto", os.process_cpu_count() or 1)
     # The orientation here is the container's (irot and imir); EXIF's counts for nothing.
-    size, _, mode, icc_profile, _, orientation, _ = decoder().get_info()
+    size, _, mode, icc_profile, _, orientation, _ = decoder.get_info()
 
     def decode(_: Box, side: int) -> Raster:
-        pixels = decoder().get_frame(0)[0]
+        pixels = decoder.get_frame(0)[0]
         return _raw_raster(mode, size, pixels, len(pixels) // size[1])
 
-    return Source("AVIF", size, decode, icc_profile, orientation, isolated=True)
+    return Source("AVIF", size, decode, icc_profile, orientation)
 
 
 def _open_heic(data: bytes) -> Source:
@@ -297,12 +322,10 @@ def _open_heic(data: bytes) -> Source:
     photo = pillow_heif.open_heif(data)
 
     def decode(_: Box, side: int) -> Raster:
-        # Opened again, because threads that libheif may have started are not in this process.
-        again = pillow_heif.open_heif(data)
-        return _raw_raster(again.mode, again.size, again.data, again.stride)
+        return _raw_raster(photo.mode, photo.size, photo.data, photo.stride)
 
     # libheif turns the picture upright itself.
-    return Source("HEIC", photo.size, decode, photo.info.get("icc_profile"), isolated=True)
+    return Source("HEIC", photo.size, decode, photo.info.get("icc_profile"))
 
 
 class _File(BytesIO):
@@ -441,3 +464,25 @@ def _orientation(exif: object) -> int:
     except struct.error:
         pass
     return 1
+
+
+_OPENERS: dict[Format, Callable[[bytes], Source]] = {
+    "JPEG": _open_jpeg,
+    "PNG": _open_png,
+    "GIF": _open_gif,
+    "WEBP": _open_webp,
+    "AVIF": _open_avif,
+    "HEIC": _open_heic,
+    "ICO": _open_ico,
+}
+
+# What these import, and what Pillow imports only when a file makes it.
+_MODULES: dict[Format, tuple[str, ...]] = {
+    "JPEG": ("PIL.JpegImagePlugin", "PIL.TiffImagePlugin"),
+    "PNG": ("PIL.PngImagePlugin",),
+    "GIF": ("PIL.GifImagePlugin",),
+    "WEBP": (),
+    "AVIF": ("PIL._avif",),
+    "HEIC": ("pillow_heif",),
+    "ICO": ("PIL.IcoImagePlugin",),
+}

@@ -1,93 +1,141 @@
-"""A decoder in a process of its own, for formats whose files can ask for any amount of work.
+"""The decoder seen from the function: a process that has no credentials and cannot get at any.
 
-AVIF and HEIC hold video frames. A file of a few kilobytes can hold thousands of frames of which
-none is shown, frames larger than the container says, and pictures pasted from other pictures;
-their decoders bound none of this. A child process can be limited by the kernel, and ended.
+A decoder is a hundred thousand lines of C that read a stranger's bytes. Files exist that ask it
+for any amount of work or memory, and some take it over. So the functions load no decoder. They
+start a helper (`helper`), which is another program: nothing of this one's memory is in it, and its
+environment is empty. For every photo it forks a child, which the kernel limits and ends.
 """
 
+import ctypes
 import os
-import resource
-import select
-import signal
-import struct
-import time
-from collections.abc import Callable
-from pathlib import Path
+import socket
+import subprocess
+import sys
+from contextlib import suppress
 
-from PIL import Image
+from vignette.errors import Unavailable
+from vignette.images.messages import Request, Result, UnreadableImage, unpack_answer
 
-from vignette.images.unreadable import UnreadableImage, reading
+# Longer than a child lives (`helper`): whoever waits for this is kept waiting.
+_SECONDS = 22
+_MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
-SECONDS = 8
-DATA_BYTES = 420 * 1024 * 1024  # on top of what the function holds already
+_PROGRAM = """
+import sys
+sys.path[:] = sys.argv[2:]
+from vignette.images.helper import serve
+serve(int(sys.argv[1]))
+"""
 
-_HEADER = struct.Struct("<4sII")  # Pillow's mode, width, height
-_OUT_OF_MEMORY = b"out of memory"
+# Of the environment the helper gets what finds shared libraries; Lambda's Python does not start
+# without. Nothing computes on more threads than there are: NumPy would start some for algebra.
+_ENVIRONMENT = {
+    **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+_PR_SET_DUMPABLE = 4  # prctl(2)
 
 
-def isolated(make: Callable[[], Image.Image]) -> Image.Image:
-    """What `make` returns, made in a child process: an RGB or RGBA image of some pixels.
+def process(data: bytes, request: Request) -> Result:
+    """Make the renditions of a photo, in a process of its own.
+
+    One photo at a time, as a function has one event at a time.
 
     Raises:
-        UnreadableImage: `too_many_pixels` where `make` ran out of memory (`DATA_BYTES`),
-            `corrupt_image` where it failed, crashed, or took longer than `SECONDS`.
+        UnreadableImage: `empty`, `unsupported_format`, `too_many_pixels` where its width times
+            its height is over `settings.MAX_PIXELS` or where decoding takes more memory than a
+            photo needs, `corrupt_image` where decoding fails, crashes or takes more time than that.
+        Unavailable: where there is no decoder; trying again is safe.
     """
-    readable, writable = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _run_and_exit(make, writable)
-    os.close(writable)
+    if not data:
+        raise UnreadableImage("empty")
     try:
-        answer = _read_all(readable, time.monotonic() + SECONDS)
-    finally:
-        os.close(readable)
-        os.kill(child, signal.SIGKILL)  # it has answered, or is not going to
-        os.waitpid(child, 0)
-    if answer == _OUT_OF_MEMORY:
-        raise UnreadableImage("too_many_pixels")
-    with reading():
-        mode, width, height = _HEADER.unpack_from(answer)
-        return Image.frombytes(
-            mode.decode().strip(), (width, height), memoryview(answer)[_HEADER.size :]
-        )
+        return unpack_answer(start().ask(data, request), request)
+    except ValueError as error:
+        raise UnreadableImage("corrupt_image") from error
 
 
-def _run_and_exit(make: Callable[[], Image.Image], writable: int) -> None:
-    """The child's whole life. It leaves by `_exit`: nothing of the parent's is flushed twice."""
-    try:
-        limit = _data_in_use() + DATA_BYTES
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def start() -> "Helper":
+    """Start the helper unless it runs, so that it is ready when the first photo comes."""
+    global _helper
+    if _helper is None or not _helper.is_running():
+        stop()
+        _helper = Helper()
+    return _helper
+
+
+def stop() -> None:
+    """End the helper, if there is one."""
+    global _helper
+    if _helper is not None:
+        _helper.stop()
+        _helper = None
+
+
+def forbid_inspection() -> None:
+    """Have Linux let no process of the same user read this one's memory or environment."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+class Helper:
+    """The helper's process, and the socket that tells it of photos."""
+
+    def __init__(self) -> None:
+        forbid_inspection()
+        self._control, others = socket.socketpair()
+        with others:
+            number = others.fileno()
+            self._process = subprocess.Popen(  # noqa: S603, of fixed words
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(number), *sys.path],
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[number],
+            )
+        self._control.settimeout(_SECONDS)
+
+    def is_running(self) -> bool:
+        """Whether it can be told of a photo."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End it, and wait for its end."""
+        self._control.close()
+        self._process.kill()  # and its child, if it has one
+        self._process.wait()
+
+    def ask(self, data: bytes, request: Request) -> bytes:
+        """A photo's answer, which may be cut off. Raises `Unavailable`."""
+        channel, others = socket.socketpair()
+        with channel:
+            channel.settimeout(_SECONDS)
+            with others, suppress(OSError):  # it has ended, which is seen below
+                socket.send_fds(
+                    self._control,
+                    [len(data).to_bytes(4) + request.pack()],
+                    [others.fileno()],
+                )
+            answer = bytearray()
+            try:
+                with suppress(ConnectionError):  # whoever read ended
+                    channel.sendall(data)
+                    while part := channel.recv(1 << 20):
+                        answer += part
+                        if len(answer) > _MAX_ANSWER_BYTES:
+                            raise TimeoutError
+            except TimeoutError:
+                stop()
+                return b""
+        # The helper tells when it has forked: what then goes wrong is the photo's doing.
         try:
-            image = make()
-            answer = _HEADER.pack(image.mode.ljust(4).encode(), *image.size) + image.tobytes()
-        except Exception as error:
-            # libavif and libheif report it in words.
-            if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
-                raise
-            answer = _OUT_OF_MEMORY
-        rest = memoryview(answer)
-        while rest:
-            rest = rest[os.write(writable, rest) :]
-    finally:
-        os._exit(0)
+            forked = self._control.recv(1)
+        except OSError:
+            forked = b""
+        if not forked:
+            raise Unavailable("The decoder does not run.")
+        return bytes(answer)
 
 
-def _data_in_use() -> int:
-    """The bytes that count towards RLIMIT_DATA: proc(5), statm; where there is none, nothing."""
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[5]
-    except FileNotFoundError:
-        return 0
-    return int(pages) * resource.getpagesize()
-
-
-def _read_all(readable: int, deadline: float) -> bytes:
-    """Everything until the other end closes, or nothing if that is later than the deadline."""
-    parts: list[bytes] = []
-    while select.select([readable], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        part = os.read(readable, 1 << 20)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-    return b""
+_helper: Helper | None = None

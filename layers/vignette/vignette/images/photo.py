@@ -1,4 +1,4 @@
-"""Photographs in, renditions out: the only package that decodes or encodes pictures.
+"""A photograph in, renditions out.
 
 What arrives is hostile until shown otherwise. A photo is identified by its own bytes, is given
 to the one decoder of that format and to no other, and has its pixels counted from its header
@@ -6,10 +6,9 @@ before any is decoded. Whatever goes wrong is an `UnreadableImage` with a reason
 encoded anew from pixels, so nothing of the original file is in it.
 """
 
-import ctypes
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, floor
@@ -18,16 +17,7 @@ from PIL import Image, ImageCms
 
 from vignette import settings
 from vignette.images import formats, libwebp
-from vignette.images.isolation import isolated
-from vignette.images.unreadable import UnreadableImage, reading
-
-# Every photo takes and returns some megabytes many times over. glibc would give each back to the
-# kernel, which clears it anew: a tenth of all the work. Other C libraries have no such call.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3), in bytes
-with suppress(AttributeError):
-    _libc = ctypes.CDLL(None)
-    _libc.mallopt(_M_TRIM_THRESHOLD, 64 * 1024 * 1024)
-    _libc.mallopt(_M_MMAP_THRESHOLD, 32 * 1024 * 1024)
+from vignette.images.messages import UnreadableImage
 
 # Where a photo is much too large, averaging whole blocks of pixels comes first, which is many
 # times cheaper than a filter, and leaves at least this many times the pixels to the filter.
@@ -89,29 +79,25 @@ class Photo:
         self,
         sizes: Sequence[int] = settings.RENDITION_SIZES,
         quality: int = settings.WEBP_QUALITY,
-    ) -> Iterator[Rendition]:
-        """Square, centre-cropped, upright sRGB WebP pictures, each as soon as it is encoded.
-
-        Decoding is over when the first one comes out. To be iterated once.
+    ) -> list[Rendition]:
+        """Square, centre-cropped, upright sRGB WebP pictures. To be called once.
 
         Raises:
-            UnreadableImage: `corrupt_image` or `too_many_pixels`, before the first rendition.
+            UnreadableImage: `corrupt_image` or `too_many_pixels`.
         """
         side = min(max(sizes), self.width, self.height)
-        picture = self._decoded(lambda: _square(self._source, side))
+        with _reading():
+            picture = _square(self._source, side)
         with ThreadPoolExecutor(2) as encoders:
-            encoding: dict[Future[bytes], list[int]] = {}
+            encoding: list[tuple[int, int, Future[bytes]]] = []
             for size in sorted(sizes, reverse=True):
                 if not encoding or size < picture.width:
                     side = min(size, picture.width)
                     picture = picture.resize((side, side), Image.Resampling.LANCZOS)
                     effort = self._effort if encoding else _QUICK
                     current = encoders.submit(_webp, picture, quality, effort)
-                encoding.setdefault(current, []).append(size)
-            for done in as_completed(encoding):
-                for size in encoding[done]:
-                    pixels = min(size, self.width, self.height)
-                    yield Rendition(size, pixels, pixels, done.result())
+                encoding.append((size, picture.width, current))
+        return [Rendition(size, side, side, body.result()) for size, side, body in encoding]
 
     def whole(self, side: int, quality: int = settings.WEBP_QUALITY) -> bytes:
         """The uncropped photo as an upright sRGB WebP picture, its longer side at most `side`.
@@ -121,12 +107,9 @@ class Photo:
         Raises:
             UnreadableImage: `corrupt_image` or `too_many_pixels`.
         """
-        picture = self._decoded(lambda: _whole(self._source, side))
+        with _reading():
+            picture = _whole(self._source, side)
         return _webp(picture, quality, _QUICK)
-
-    def _decoded(self, picture: Callable[[], Image.Image]) -> Image.Image:
-        with reading():
-            return isolated(picture) if self._source.isolated else picture()
 
 
 def open_photo(data: bytes) -> Photo:
@@ -138,12 +121,28 @@ def open_photo(data: bytes) -> Photo:
     """
     if not data:
         raise UnreadableImage("empty")
-    with reading():
+    with _reading():
         source = formats.open_source(data)
         width, height = source.size
         if width * height > settings.MAX_PIXELS:
             raise UnreadableImage("too_many_pixels")
         return Photo(source)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn whatever a decoder says of a bad file into an `UnreadableImage`."""
+    try:
+        yield
+    except UnreadableImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage("too_many_pixels") from error
+    except Exception as error:  # of broken files, decoders raise nearly anything
+        # libavif and libheif report it in words.
+        if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            raise UnreadableImage("too_many_pixels") from error
+        raise UnreadableImage("corrupt_image") from error
 
 
 def _square(source: formats.Source, side: int) -> Image.Image:

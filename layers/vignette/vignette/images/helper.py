@@ -1,0 +1,144 @@
+"""The decoder's own program: it loads the decoders, and forks once for every photo.
+
+It is started by `isolation`, with an empty environment. It never looks at more of a photo than
+the bytes that tell the format. A child reads the rest, after it has given up all that it can do
+but compute: the kernel limits its time and memory, it can open no file and no connection, and it
+ends with its photo.
+"""
+
+import ctypes
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from vignette.images import formats
+from vignette.images.isolation import forbid_inspection
+from vignette.images.messages import Request, Result, UnreadableImage, pack_reason
+from vignette.images.photo import open_photo
+
+# What a child may use. tests/unit/test_hostile_pictures.py shows what the costliest photos take.
+CPU_SECONDS = 8
+SECONDS = 20  # however little of the processor it gets
+DATA_BYTES = 420 * 1024 * 1024
+
+# mallopt(3), in bytes where it is no number of arenas; madvise(2).
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
+_MADV_HUGEPAGE = 14
+_HUGE_PAGE = 2 * 1024 * 1024
+_HEAP_BYTES = 64 * 1024 * 1024
+
+_MAX_REQUEST_BYTES = 64 * 1024
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_NOBODY = 65534
+
+
+def serve(control_fd: int) -> None:
+    """Fork for every photo that the function tells of, until it ends."""
+    control = socket.socket(fileno=control_fd)
+    forbid_inspection()
+    with suppress(AttributeError):  # glibc's, and Linux's
+        _set_up_heap(ctypes.CDLL(None))
+    # What is here stays, and no child lives long enough to have garbage.
+    gc.freeze()
+    gc.disable()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 1)
+        if not descriptors:
+            return
+        with socket.socket(fileno=descriptors[0]) as channel:
+            # A child can open no file: what it will need is loaded here.
+            formats.load(channel.recv(formats.SIGNATURE_BYTES, socket.MSG_PEEK))
+            child = os.fork()
+            if child == 0:
+                control.close()
+                _process_and_exit(channel, message)
+        control.send(b"\0")
+        os.waitpid(child, 0)
+
+
+def _set_up_heap(libc: ctypes.CDLL) -> None:
+    """Have every child begin with a heap of large pages, which it alone will touch.
+
+    What the kernel has to clear page by page is a tenth of all the work on a photo: a child
+    begins without memory. In large pages that is next to nothing.
+    """
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for name, value in (
+        (_M_ARENA_MAX, 1),  # threads use the same heap
+        (_M_MMAP_THRESHOLD, _HEAP_BYTES // 2),
+        (_M_TRIM_THRESHOLD, 2 * _HEAP_BYTES),
+        (_M_TOP_PAD, _HEAP_BYTES),
+    ):
+        libc.mallopt(name, value)
+    block = libc.malloc(_HEAP_BYTES // 4)  # more than the heap has left: it grows
+    begin = -(-block // _HUGE_PAGE) * _HUGE_PAGE
+    libc.madvise(begin, _HEAP_BYTES, _MADV_HUGEPAGE)
+    libc.free(block)
+
+
+def _process_and_exit(channel: socket.socket, message: bytes) -> None:
+    """A child's whole life."""
+    try:
+        _give_up_rights()
+        size, request = int.from_bytes(message[:4]), Request.unpack(message[4:])
+        data = channel.recv(size, socket.MSG_WAITALL)
+        channel.sendall(_answer(data, request))
+    finally:
+        os._exit(0)
+
+
+def _answer(data: bytes, request: Request) -> bytes:
+    try:
+        return process(data, request).pack()
+    except UnreadableImage as unreadable:
+        return pack_reason(unreadable.reason)
+
+
+def process(data: bytes, request: Request) -> Result:
+    """Make the renditions of a photo, in this very process.
+
+    Raises:
+        UnreadableImage: `unsupported_format`, `corrupt_image` or `too_many_pixels`.
+    """
+    photo = open_photo(data)
+    renditions = {name: photo.whole(side, request.quality) for name, side in request.wholes.items()}
+    renditions |= {
+        str(made.size): made.body for made in photo.renditions(request.squares, request.quality)
+    }
+    return Result(photo.width, photo.height, renditions)
+
+
+def _give_up_rights() -> None:
+    """Leave this process nothing but a processor, some memory and the channel."""
+    os.dup2(1, 2)  # decoders write about broken files, and whoever took one over would too
+    data_in_use = _data_in_use()
+    if os.geteuid() == 0:  # on a developer's machine, where the kernel would forbid root little
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.alarm(SECONDS)
+    for limit, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_DATA, data_in_use + DATA_BYTES),
+        (resource.RLIMIT_NOFILE, 0),  # what is open stays so
+    ):
+        resource.setrlimit(limit, (most, most))
+
+
+def _data_in_use() -> int:
+    """The bytes that count towards RLIMIT_DATA: proc(5), statm; where there is none, nothing."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[5]
+    except FileNotFoundError:
+        return 0
+    return int(pages) * resource.getpagesize()
