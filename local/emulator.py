@@ -10,7 +10,6 @@ import io
 import json
 import logging
 import os
-import shutil
 import sys
 import threading
 import uuid
@@ -20,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+
+import data
+import journal
 
 SERVICES = [
     "apigateway",
@@ -56,9 +58,7 @@ def configure(
     state: Path, port: int, region: str, credentials: tuple[str, str], function_python: Path
 ) -> None:
     """Set this process up as a MiniStack that keeps everything under `state`."""
-    shutil.rmtree(state / "tmp", ignore_errors=True)
-    for name in ("events", "logs", "tmp/layers"):
-        (state / name).mkdir(parents=True, exist_ok=True)
+    data.prepare(state)
     # Functions inherit this environment: nothing of the account, proxies or settings of whoever
     # starts the stack belongs in it.
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "PATH") if name in os.environ}
@@ -99,6 +99,7 @@ def mend(state: Path) -> None:
     _unpack_layers_once(state / "tmp/layers")
     _bound_concurrency()
     _keep_streams()
+    journal.keep_writes(state / "services")
     _retry_records()
     _act_as_roles()
     _keep_events(state / "events")
@@ -121,19 +122,24 @@ def expand_templates_with(parameters: dict[str, str]) -> None:
 
 
 def save_all() -> None:
-    """Write the state of every service to disk, as a clean stop does."""
+    """Write the state of every service to disk, as a clean stop does.
+
+    CloudFormation's comes last: with it on disk, all is there that it knows of.
+    """
     from ministack import app
     from ministack.core import persistence
 
-    persistence.save_all(app._build_persistence_save_dict())
+    services = app._build_persistence_save_dict()
+    last = {"cloudformation": services.pop("cloudformation")}
+    persistence.save_all({**services, **last})
 
 
 def save_data() -> None:
-    """Write to disk what requests change; deployments change the rest."""
+    """Write to disk what requests change, but for the tables, which have their journal."""
     from ministack.core import persistence
-    from ministack.services import dynamodb, s3, secretsmanager, sqs
+    from ministack.services import s3, secretsmanager, sqs
 
-    for service in (dynamodb, s3, secretsmanager, sqs):
+    for service in (s3, secretsmanager, sqs):
         persistence.save_state(service.__name__.rpartition(".")[2], service.get_state())
 
 
@@ -154,8 +160,7 @@ def stop_functions() -> None:
 def deliver_kept_events(state: Path, session: boto3.Session) -> None:
     """Invoke the functions whose events a stop interrupted."""
     functions = session.client("lambda")
-    for file in (state / "events").iterdir():
-        event = json.loads(file.read_text())
+    for file, event in data.kept_events(state):
         functions.invoke(
             FunctionName=event["function"],
             InvocationType="Event",
@@ -238,7 +243,8 @@ def _keep_streams() -> None:
     from ministack.core import persistence
     from ministack.services import dynamodb, lambda_svc
 
-    tables, restore = dynamodb.get_state, lambda_svc._restore_esm_positions
+    tables, restore_tables = dynamodb.get_state, dynamodb.load_persisted_state
+    restore = lambda_svc._restore_esm_positions
 
     def tables_and_streams() -> dict[str, Any]:
         streams = {
@@ -248,16 +254,18 @@ def _keep_streams() -> None:
         }
         return {**tables(), "streams": copy.deepcopy(streams)}
 
+    def restore_tables_and_streams(state: dict[str, Any]) -> None:
+        restore_tables(state)
+        dynamodb._stream_records.update(state["streams"]["records"])
+        dynamodb._stream_trimmed.update(state["streams"]["trimmed"])
+
     def restore_positions(store: Any, positions: Any) -> None:
-        if store is not lambda_svc._dynamodb_stream_positions:
-            restore(store, positions)
-            return
-        if saved := (persistence.load_state("dynamodb") or {}).get("streams"):
-            dynamodb._stream_records.update(saved["records"])
-            dynamodb._stream_trimmed.update(saved["trimmed"])
-            restore(store, saved["positions"])
+        if store is lambda_svc._dynamodb_stream_positions:
+            positions = persistence.load_state("dynamodb")["streams"]["positions"]
+        restore(store, positions)
 
     dynamodb.get_state = tables_and_streams
+    dynamodb.load_persisted_state = restore_tables_and_streams
     lambda_svc._restore_esm_positions = restore_positions
 
 
@@ -395,9 +403,9 @@ def _keep_events(directory: Path) -> None:
 
     def keep_and_invoke(function: dict[str, Any], event: Any) -> None:
         file = directory / f"{uuid.uuid4()}.json"
-        part = file.with_suffix(".part")
-        part.write_text(json.dumps({"function": function["config"]["FunctionArn"], "event": event}))
-        part.rename(file)
+        data.write(
+            file, json.dumps({"function": function["config"]["FunctionArn"], "event": event})
+        )
         kept[id(event)] = (event, file)
         invoke(function, event)
 
@@ -413,6 +421,7 @@ def _keep_events(directory: Path) -> None:
 
     def give_up_and_drop(target: str, function: str, event: Any, result: Any) -> None:
         give_up(target, function, event, result)
+        save_data()  # the queue, which has the event now
         drop(event)
 
     lambda_svc.invoke_async_with_retry = keep_and_invoke

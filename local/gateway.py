@@ -10,6 +10,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 import emulator
+import journal
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -30,8 +31,6 @@ class Gateway:
         self._port = port
         self._api = ""
         self._prefixes: frozenset[str] = frozenset()
-        self._save_again = 0.0
-        self._save_later: asyncio.TimerHandle | None = None
 
     def serve_api(self, api_id: str, route_keys: list[str]) -> None:
         """Answer paths that begin like one of these routes with the HTTP API `api_id`."""
@@ -54,7 +53,7 @@ class Gateway:
                 # does not leave the machine.
                 scope |= {"headers": _forwarded(scope, 443, "https")}
                 if _writes(scope):
-                    send = self._save_first(send)
+                    send = _save_first(send)
         await self._ministack(scope, receive, send)
 
     async def run(self, hosts: list[str], stop: asyncio.Event) -> None:
@@ -75,35 +74,24 @@ class Gateway:
         finally:
             emulator.stop_functions()
 
-    def _save_first(self, send: Send) -> Send:
-        """Answer a write once it is on disk, so that a killed stack has forgotten nothing."""
 
-        async def save_and_send(message: Message) -> None:
-            if message["type"] == "http.response.start" and not self._save_later:
-                now = time.monotonic()
-                if now >= self._save_again:
-                    self._save()
-                else:
-                    loop = asyncio.get_running_loop()
-                    self._save_later = loop.call_later(self._save_again - now, self._save)
-            await send(message)
+def _save_first(send: Send) -> Send:
+    """Answer a write once it is on disk, so that a killed stack has forgotten nothing."""
 
-        return save_and_send
+    async def save_and_send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            emulator.save_data()
+        await send(message)
 
-    def _save(self) -> None:
-        self._save_later = None
-        started = time.monotonic()
-        emulator.save_data()
-        took = time.monotonic() - started
-        # Large tables take long: a tenth of the time is enough for them.
-        self._save_again = time.monotonic() + (10 * took if took > 0.02 else 0)
+    return save_and_send
 
 
 def _writes(scope: Message) -> bool:
-    """Whether a request to AWS changes something."""
+    """Whether a request to AWS changes something that is not on disk when it is done."""
     target = dict(scope["headers"]).get(b"x-amz-target", b"").decode("latin-1")
     operation = target.rpartition(".")[2]
-    return scope["method"] in ("POST", "PUT", "PATCH", "DELETE") and not operation.startswith(READS)
+    writes = scope["method"] in ("POST", "PUT", "PATCH", "DELETE")
+    return writes and not operation.startswith(READS) and operation not in journal.WRITES
 
 
 def _forwarded(scope: Message, port: int, protocol: str) -> list[tuple[bytes, bytes]]:
