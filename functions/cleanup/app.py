@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
+from vignette.adapters import deadline
 from vignette.domain import renditions
 from vignette.domain.ids import is_id
 from vignette.runtime.telemetry import count, finish, logger
@@ -21,6 +22,7 @@ _processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_fai
 def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noqa: ANN401
     """Answer `REMOVE` records of the stream of the uploads table."""
     logger.append_keys(function_request_id=context.aws_request_id)
+    deadline.begin(context.get_remaining_time_in_millis())
     answer = process_partial_response(dict(event), _delete_objects, _processor, context)
     count("RecordsFailed", len(answer["batchItemFailures"]))
     finish()

@@ -36,7 +36,9 @@ CLIENTS = 4
 PHOTO = (PHOTOS / "china.jpg").read_bytes()
 JUNK = b"no photo"
 SIZES = (64, 128, 256, 512)
-MAXIMUM_LIFE = 5.0  # seconds
+# How long the stack may live once it starts, or once so many photos have been sent.
+MAXIMUM_SECONDS = 3.0
+MAXIMUM_PHOTOS = 10
 
 
 class OwnStack:
@@ -117,14 +119,19 @@ class Load:
 def kill_often(stack: OwnStack, times: int, seed: int) -> Told:
     """Start a stack and kill it, again and again; what its clients were told meanwhile.
 
-    The stack is down at the end. Every third time it is killed while it starts, else under load.
+    The stack is down at the end. Every third time it is killed while it starts, else under load,
+    once a few photos are on their way.
     """
     chance = random.Random(seed)
     told = Told()
     for number in range(times):
         stack.start()
-        load = Load(stack.client(), told, seed + 100 * number) if number % 3 != 1 else None
-        time.sleep(chance.uniform(0, MAXIMUM_LIFE))
+        load = None
+        if number % 3 != 1:
+            load = Load(stack.client(), told, seed + 100 * number)
+            wanted = len(told.sent) + chance.randint(1, MAXIMUM_PHOTOS)
+            eventually(lambda wanted=wanted: len(told.sent) >= wanted)
+        time.sleep(chance.uniform(0, MAXIMUM_SECONDS))
         stack.kill()
         if load:
             load.stop()

@@ -83,9 +83,10 @@ class LambdaContext:
     memory_limit_in_mb: int = 1024
     invoked_function_arn: str = f"arn:aws:lambda:{REGION}:123456789012:function:test"
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    remaining_milliseconds: int = 10_000
 
     def get_remaining_time_in_millis(self) -> int:
-        return 10_000
+        return self.remaining_milliseconds
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,9 @@ aws.client = lambda service: types.SimpleNamespace(
     get_secret_value=lambda **_: {{"SecretString": "the-key"}},
 )
 function = runpy.run_path({str(ROOT / "functions" / function / "app.py")!r})
-answer = function["handler"]({event!r}, types.SimpleNamespace(aws_request_id="1"))
+left = lambda: 10_000
+context = types.SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=left)
+answer = function["handler"]({event!r}, context)
 assert answer["statusCode"] == 200, answer
 print(json.dumps(sorted(sys.modules)))
 """

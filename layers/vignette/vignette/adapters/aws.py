@@ -10,15 +10,21 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from vignette.adapters import deadline
 from vignette.errors import Unavailable
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
-# API Gateway gives up on an integration after 30 seconds; three attempts stay well inside that.
+_CONNECT_SECONDS = 1
+_READ_SECONDS = 2
+# What an attempt without an answer takes, what botocore then waits at most before the second
+# repetition, and a second to answer in.
+_NEEDED_SECONDS = _CONNECT_SECONDS + _READ_SECONDS + 2 + 1
+
 _CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=5,
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=_READ_SECONDS,
     retries={"mode": "standard", "total_max_attempts": 3},
     tcp_keepalive=True,
     signature_version="v4",
@@ -49,13 +55,21 @@ _TEMPORARY = frozenset(
 @cache
 def session() -> boto3.Session:
     """The session that every client and every signature shares."""
-    return boto3.Session()
+    shared = boto3.Session()
+    shared.events.register("before-send", _refuse_what_may_outlast_the_invocation)
+    return shared
 
 
 @cache
 def client(service: str) -> Any:  # noqa: ANN401  (each adapter names its own client type)
     """The low-level client of an AWS service, made when it is first needed."""
     return session().client(service, config=_CONFIG)  # type: ignore[call-overload]
+
+
+def _refuse_what_may_outlast_the_invocation(**_: object) -> None:
+    """Called by botocore before every attempt. Raises `Unavailable`, which it does not repeat."""
+    if deadline.remaining() < _NEEDED_SECONDS:
+        raise Unavailable("The services behind this one take too long.")
 
 
 def region() -> str:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.auth import S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from vignette import settings
 from vignette.adapters import aws
@@ -18,6 +19,9 @@ from vignette.errors import Unavailable
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+# botocore repeats a call until its answer begins. Whether the body comes whole is left to us.
+_READ_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +94,22 @@ def read(key: str, *, max_bytes: int) -> StoredObject | None:
     """
     try:
         with aws.aws_errors():
-            answer = _client().get_object(Bucket=settings.bucket(), Key=key)
-            size = answer["ContentLength"]
-            with answer["Body"] as stream:
-                return StoredObject(size, stream.read() if size <= max_bytes else None)
+            for attempt in range(1, _READ_ATTEMPTS + 1):
+                answer = _client().get_object(Bucket=settings.bucket(), Key=key)
+                # The stream's own context manager gives what is below botocore, and its errors.
+                with closing(answer["Body"]) as body:
+                    size = answer["ContentLength"]
+                    if size > max_bytes:
+                        return StoredObject(size, None)
+                    try:
+                        return StoredObject(size, body.read())
+                    except BotoCoreError:
+                        if attempt == _READ_ATTEMPTS:
+                            raise
     except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+    return None
 
 
 def put(key: str, body: bytes, *, content_type: str, cache_control: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from vignette import settings
+from vignette.adapters import deadline
 from vignette.errors import Malformed, TooLarge, VignetteError
 from vignette.http.access import Caller, authenticate
 from vignette.runtime.startup import prime
@@ -138,6 +139,7 @@ class Api:
         """Answer one event of API Gateway."""
         request = Request(event, context)
         logger.append_keys(request_id=request.id, function_request_id=context.aws_request_id)
+        deadline.begin(context.get_remaining_time_in_millis())
         code = None
         try:
             response = self.routes[request.route](request)
