@@ -1,4 +1,7 @@
-"""Cleanup: delete the objects of upload records that are gone."""
+"""Cleanup: delete what the records of uploads no longer need.
+
+The objects of a record that is gone, and the photo as it was sent once its upload is a picture.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +11,10 @@ from aws_lambda_powertools.utilities.batch import (
     EventType,
     process_partial_response,
 )
-from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import (
+    DynamoDBRecord,
+    DynamoDBRecordEventName,
+)
 
 from vignette.adapters import deadline
 from vignette.domain import renditions
@@ -20,7 +26,7 @@ _processor = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_fai
 
 
 def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noqa: ANN401
-    """Answer `REMOVE` records of the stream of the uploads table."""
+    """Answer records of the stream of the uploads table: `REMOVE`, and `MODIFY` of pictures."""
     logger.append_keys(function_request_id=context.aws_request_id)
     deadline.begin(context.get_remaining_time_in_millis())
     answer = process_partial_response(dict(event), _delete_objects, _processor, context)
@@ -32,7 +38,11 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noq
 def _delete_objects(record: DynamoDBRecord) -> None:
     assert record.dynamodb is not None  # noqa: S101  (a record of a stream has one)
     upload_id = record.dynamodb.keys["id"]
-    # The mark of a used address is a record without objects.
-    objects = renditions.delete_objects(upload_id) if is_id(upload_id) else 0
+    if not is_id(upload_id):
+        objects = 0  # the mark of a used address
+    elif record.event_name == DynamoDBRecordEventName.MODIFY:
+        objects = renditions.delete_original(upload_id)
+    else:
+        objects = renditions.delete_objects(upload_id)
     logger.info("objects deleted", upload_id=upload_id, objects=objects)
     count("ObjectsDeleted", objects)

@@ -1,8 +1,9 @@
 """Attacks on the deployed service that have worked once, each under the promise that it broke."""
 
+import uuid
 from urllib.parse import urlsplit
 
-from tests.e2e.conftest import PHOTOS, Client
+from tests.e2e.conftest import PHOTOS, Client, eventually
 
 PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
 
@@ -77,3 +78,24 @@ def test_a_token_does_not_begin_uploads_without_end(client: Client) -> None:
             break
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_uploads")
     assert 1 <= int(answer.headers["retry-after"]) <= 3600
+
+
+def test_a_photo_as_it_was_sent_is_gone_soon_after_it_is_a_picture(client: Client) -> None:
+    headers = client.user_headers(client.create_user()["id"])
+    upload = client.upload(headers, PHOTO)
+    original = f"uploads/{upload['id']}"
+    assert client.objects(original)  # until then, it may be framed anew
+    assert client.set_picture(headers, upload["id"]).status_code == 200
+    assert eventually(lambda: not client.objects(original))
+    assert len(client.objects(f"renditions/{upload['id']}/")) == 4
+
+
+def test_a_deleted_person_is_answered_to_nobody(client: Client) -> None:
+    person = {"email": f"{uuid.uuid4().hex}@example.com", "firstName": "Ada", "lastName": "L"}
+    headers = {**client.key, "Idempotency-Key": uuid.uuid4().hex}
+    made = client.http.post("/api/v1/shared/users", json=person, headers=headers)
+    path = f"/api/v1/shared/users/{made.json()['id']}"
+    assert client.http.delete(path, headers=client.key).status_code == 204
+    again = client.http.post("/api/v1/shared/users", json=person, headers=headers)
+    assert again.status_code == 404
+    assert person["email"] not in again.text

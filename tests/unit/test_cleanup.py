@@ -71,3 +71,21 @@ def test_a_batch_of_which_every_record_fails_is_reported_whole(service: Service)
     service.let_aws_answer("s3", aws_error("SlowDown", 503))
     answer = service.deliver_removal(str(uuid.uuid4()), str(uuid.uuid4()))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]}
+
+
+def test_a_photo_as_it_was_sent_goes_once_it_is_somebody_s_picture(service: Service) -> None:
+    user_id, upload_id = service.user_with_picture()
+    assert f"uploads/{upload_id}" in service.objects()
+    item = service.dynamodb.get_item(TableName="uploads", Key={"id": {"S": upload_id}})["Item"]
+    record = {
+        "eventID": "1",
+        "eventName": "MODIFY",
+        "eventSource": "aws:dynamodb",
+        "dynamodb": {"Keys": {"id": item["id"]}, "NewImage": item, "SequenceNumber": "1"},
+    }
+    for _ in range(2):  # an event may come twice
+        assert service.invoke("cleanup", {"Records": [record]}) == {"batchItemFailures": []}
+        assert f"uploads/{upload_id}" not in service.objects()
+        assert len(service.objects()) == 4
+    assert "used_at" in item
+    assert service.read_user(user_id)["hasCustomProfilePicture"] is True

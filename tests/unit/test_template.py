@@ -108,11 +108,14 @@ def test_allowed_origins_are_those_of_the_api_and_the_bucket() -> None:
     assert template()["Globals"]["HttpApi"]["CorsConfiguration"]["AllowOrigins"] == origins
 
 
-def test_cleanup_hears_of_records_that_are_gone_and_of_nothing_else() -> None:
+def test_cleanup_hears_of_records_that_are_gone_and_of_pictures_that_are_set() -> None:
     properties = functions()["cleanup"]["Events"]["RecordGone"]["Properties"]
     assert properties["Stream"] == {"Fn::GetAtt": "UploadsTable.StreamArn"}
-    [found] = properties["FilterCriteria"]["Filters"]
-    assert json.loads(found["Pattern"]) == {"eventName": ["REMOVE"]}
+    gone, used = (json.loads(each["Pattern"]) for each in properties["FilterCriteria"]["Filters"])
+    assert gone == {"eventName": ["REMOVE"]}
+    has_used_at = {"NewImage": {"used_at": {"N": [{"exists": True}]}}}
+    assert used == {"eventName": ["MODIFY"], "dynamodb": has_used_at}
+    assert resource("UploadsTable")["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
     assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     # Poison must not hold up the stream: it is given up, and what is around it is not.
     assert properties["MaximumRetryAttempts"] > 0

@@ -198,7 +198,8 @@ class Upload:
 
     `created_at` is in milliseconds and `expires_at` in seconds since the epoch; an upload that
     is somebody's picture does not expire. `width` and `height` are pixels of the upright photo,
-    `bytes` is its size as it was sent, `digest` names the renditions made of it, `whole` tells that
+    `used_at` is when it became a picture, in milliseconds; the photo as it was sent goes then.
+    `bytes` is its size, `digest` names the renditions made of it, `whole` tells that
     the uncropped picture is one of them.
     """
 
@@ -215,6 +216,7 @@ class Upload:
     height: int | None = None
     bytes: int | None = None
     whole: bool | None = None
+    used_at: int | None = None
 
     @property
     def in_use(self) -> bool:

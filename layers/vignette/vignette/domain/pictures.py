@@ -142,7 +142,7 @@ def set_photo(user_id: str, data: bytes) -> User:
     finish = table.Update(
         settings.uploads_table(),
         upload_key(upload.id),
-        {"state": UploadState.READY, "bytes": len(data), "expires_at": None, **facts},
+        {"state": UploadState.READY, "bytes": len(data), **facts, **_in_use()},
         condition=Attr("state").eq(UploadState.PENDING),
     )
     picture = Picture(upload.id, str(facts["digest"]))
@@ -189,11 +189,16 @@ def _take(upload: Upload, user: User) -> table.Update:
     return table.Update(
         settings.uploads_table(),
         upload_key(upload.id),
-        {"expires_at": None, "user_id": user.id},
+        {"user_id": user.id, **_in_use()},
         condition=Attr("state").eq(UploadState.READY)
         & (owner.eq(upload.user_id) if upload.user_id else owner.not_exists())
         & Attr("expires_at").gt(int(time.time())),
     )
+
+
+def _in_use() -> dict[str, int | None]:
+    """What an upload record says from when it is a picture, as long as it is one."""
+    return {"expires_at": None, "used_at": int(time.time() * 1000)}
 
 
 def _usable(upload: Upload, user: User, *, may_be_nobodys: bool) -> Picture:

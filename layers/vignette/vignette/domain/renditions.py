@@ -192,6 +192,15 @@ def _digest(upload_id: str, data: bytes) -> str:
     return hashlib.sha256(upload_id.encode() + data).hexdigest()[:32]
 
 
+def delete_original(upload_id: str) -> int:
+    """Delete the photo of an upload as it was sent; answers 1, for one object.
+
+    Raises `Unavailable`.
+    """
+    bucket.delete([original_object_key(upload_id)])
+    return 1
+
+
 def delete_objects(upload_id: str) -> int:
     """Delete every object of an upload that is gone; answers how many there were.
 
