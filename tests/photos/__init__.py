@@ -127,3 +127,30 @@ def swapped_profile() -> bytes:
         fixed(0.9642, 1.0, 0.8249),
     )
     return header + table + body
+
+
+def laborious_profile(elements: int, kind: bytes = b"clut") -> bytes:
+    """An ICC profile (ICC.1:2022, 10.16) that sends colours through one element again and again."""
+    if kind == b"clut":
+        grid = struct.pack(">HH", 3, 3) + bytes([2, 2, 2]) + bytes(13)
+        corners = ((r, g, b) for r in (0, 1) for g in (0, 1) for b in (0, 1))
+        body = grid + b"".join(struct.pack(">3f", *each) for each in corners)
+    else:  # cvst: three curves that are one
+        curve = b"curf" + bytes(4) + struct.pack(">HH", 1, 0)
+        curve += b"parf" + bytes(4) + struct.pack(">HH4f", 0, 0, 1, 1, 0, 0)
+        place = struct.pack(">II", 12 + 3 * 8, len(curve))
+        body = struct.pack(">HH", 3, 3) + 3 * place + curve
+    element = kind + bytes(4) + body
+    head = b"mpet" + bytes(4) + struct.pack(">HHI", 3, 3, elements)
+    place = struct.pack(">II", len(head) + 8 * elements, len(element))
+    steps = head + place * elements + element
+
+    plain = swapped_profile()
+    (count,) = struct.unpack_from(">I", plain, 128)
+    entries = [struct.unpack_from(">4sII", plain, at) for at in range(132, 132 + 12 * count, 12)]
+    table = b"".join(struct.pack(">4sII", name, at + 12, size) for name, at, size in entries)
+    begin = len(plain) + 12
+    table += struct.pack(">4sII", b"D2B0", begin, len(steps))
+    profile = plain[:128] + struct.pack(">I", count + 1) + table + plain[132 + 12 * count :] + steps
+    version = bytes([4, 0x30, 0, 0])
+    return struct.pack(">I", len(profile)) + profile[4:8] + version + profile[12:]

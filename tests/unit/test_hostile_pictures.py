@@ -19,7 +19,17 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.photos import HERE, chunk, encoded, exif, intruder, photo, png, swapped_profile
+from tests.photos import (
+    HERE,
+    chunk,
+    encoded,
+    exif,
+    intruder,
+    laborious_profile,
+    photo,
+    png,
+    swapped_profile,
+)
 
 from vignette.errors import Unavailable
 from vignette.images import Request, Result, UnreadableImage, isolation, process
@@ -446,6 +456,19 @@ def test_profiles_and_exif_that_lie_are_ignored(examine: Examine) -> None:
         files[f"EXIF that loops in {accepted}"] = encoded(PHOTO, accepted, exif=loop)
     many = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x0f\1\2\0\xff\xff\xff\xff\0\0\0\0" * 5000
     files["EXIF of 65535 tags"] = encoded(PHOTO, "JPEG", exif=many)
+    assert examine(files).all_are("ready")
+
+
+@pytest.mark.parametrize("kind", [b"clut", b"cvst"])
+def test_a_profile_that_asks_for_more_than_a_display_needs_is_left_out(
+    examine: Examine, kind: bytes
+) -> None:
+    # Its steps would take 20 seconds, or 2 GB.
+    profile = laborious_profile(20_000, kind)
+    files = {
+        accepted: encoded(PHOTO, accepted, icc_profile=profile)
+        for accepted in ("JPEG", "PNG", "WEBP", "AVIF")
+    }
     assert examine(files).all_are("ready")
 
 

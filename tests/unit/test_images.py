@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from tests.photos import HERE, STORED, chunk, encoded, exif, photo, png, swapped_profile
 
-from vignette.images import UnreadableImage
+from vignette.images import UnreadableImage, icc
 from vignette.images.photo import Rendition, open_photo
 
 PHOTO = photo()
@@ -269,6 +269,28 @@ def test_a_profile_for_another_kind_of_pixels_is_ignored() -> None:
     inks = PHOTO.convert("CMYK")
     data = encoded(inks, "JPEG", icc_profile=swapped_profile())
     assert difference(picture(data), reference(PHOTO)) < 5
+
+
+def test_a_profile_of_tables_is_used() -> None:
+    # A table (ICC.1:2022, 10.11) that makes everything the same grey.
+    grey = bytes([0x40, 0x42, 0x36]) * 8  # X, Y and Z for every corner of its grid of 2 x 2 x 2
+    straight = bytes(range(256)) * 3
+    matrix = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 16)
+    table = b"mft1" + bytes(4) + bytes([3, 3, 2, 0]) + matrix + straight + grey + straight
+    plain = swapped_profile()
+    profile = plain[:128] + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
+    profile = struct.pack(">I", len(profile)) + profile[4:]
+    for accepted in ("JPEG", "PNG", "WEBP"):
+        shown = picture(encoded(PHOTO, accepted, icc_profile=profile)).convert("RGB")
+        assert max(ImageStat.Stat(shown).stddev) < 2
+
+
+def test_a_profile_keeps_what_a_display_profile_needs_and_nothing_else() -> None:
+    reduced = icc.reduced(swapped_profile())
+    kept = {reduced[at : at + 4] for at in range(132, 132 + 12 * reduced[131], 12)}
+    assert kept == {b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"}
+    assert icc.reduced(swapped_profile()[:100]) == b""
+    assert icc.reduced(swapped_profile()[:128] + bytes(4)) == b""
 
 
 ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"

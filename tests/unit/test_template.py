@@ -50,6 +50,19 @@ def statements(name: str) -> list[dict[str, Any]]:
     ]
 
 
+def test_a_flood_of_photos_can_be_kept_from_starving_the_api() -> None:
+    assert template()["Parameters"]["MaximumPhotoConcurrency"]["Default"] == ""
+    limited = {name: functions()[name].get("ReservedConcurrentExecutions") for name in functions()}
+    limit = {
+        "Fn::If": [
+            "HasMaximumPhotoConcurrency",
+            {"Ref": "MaximumPhotoConcurrency"},
+            {"Ref": "AWS::NoValue"},
+        ]
+    }
+    assert {name: each for name, each in limited.items() if each} == {"thumbnails": limit}
+
+
 @pytest.mark.parametrize("name", sorted(functions()))
 def test_a_role_names_its_actions_and_resources(name: str) -> None:
     for statement in statements(name):

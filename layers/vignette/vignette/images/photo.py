@@ -16,7 +16,7 @@ from math import ceil, floor
 from PIL import Image, ImageCms
 
 from vignette import settings
-from vignette.images import formats, libwebp
+from vignette.images import formats, icc, libwebp
 from vignette.images.messages import UnreadableImage
 
 # Where a photo is much too large, averaging whole blocks of pixels comes first, which is many
@@ -235,12 +235,12 @@ def _srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
         image = image.convert("RGBA")
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colours = image.convert("RGB") if alpha else image
-    if icc_profile:
+    if icc_profile and (profile := icc.reduced(icc_profile)):
         # A broken profile, or one for another kind of pixels, is as good as none.
         with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
             colours = ImageCms.profileToProfile(  # type: ignore[assignment]
                 colours,
-                ImageCms.ImageCmsProfile(BytesIO(icc_profile)),
+                ImageCms.ImageCmsProfile(BytesIO(profile)),
                 ImageCms.createProfile("sRGB"),
                 outputMode="RGB",
             )
