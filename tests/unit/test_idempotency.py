@@ -96,6 +96,14 @@ def test_the_same_request_at_the_same_time_is_refused(service: Service) -> None:
     assert answer.headers["retry-after"] == "1"
 
 
+def test_a_key_is_free_two_seconds_after_an_attempt_began(service: Service) -> None:
+    service.let_aws_answer("UpdateItem", aws_error("InternalServerError", 500))
+    began = time.time() * 1000
+    assert create(service, ADA).status == 503
+    (record,) = records(service)
+    assert began < float(record["in_progress_expiration"]["N"]) < began + 5_000
+
+
 def test_errors_are_found_anew(service: Service) -> None:
     other = service.create_user(email=ADA["email"])
     assert create(service, ADA).code == "already_exists"

@@ -1,11 +1,15 @@
 """Profiles: create, read, update and delete users through the native API."""
 
+import time
 import uuid
 from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.unit.conftest import Service, aws_answer, aws_error
+
+from vignette.adapters import table
 
 USERS = "/api/v1/shared/users"
 ME = "/api/v1/users/me"
@@ -363,3 +367,35 @@ def test_a_deleted_user_is_not_found(service: Service, method: str) -> None:
 def test_a_token_of_nobody_known_finds_no_user(service: Service, method: str) -> None:
     answer = service.as_user(str(uuid.uuid4()), method, ME, {"firstName": "Eve"})
     assert (answer.status, answer.code) == (404, "user_not_found")
+
+
+def test_a_copy_of_a_change_that_arrives_late_undoes_nothing(service: Service) -> None:
+    user = service.create_user(firstName="Ada")
+    path = f"{USERS}/{user['id']}"
+    sent: list[dict[str, Any]] = []
+    write = table.write
+
+    def write_and_remember(action: table.Put | table.Update | table.Delete) -> Any:
+        sent.append(action.parameters())
+        return write(action)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "write", write_and_remember)
+        service.with_key("PATCH", path, {"firstName": "Augusta"})
+    time.sleep(0.002)  # times are in milliseconds
+    service.with_key("PATCH", path, {"firstName": "Ada Augusta"})
+    with pytest.raises(ClientError, match="ConditionalCheckFailedException"):
+        service.dynamodb.update_item(**sent[0])
+    assert service.read_user(user["id"])["firstName"] == "Ada Augusta"
+
+
+def test_a_change_by_a_clock_that_is_behind_is_made_all_the_same(service: Service) -> None:
+    user = service.create_user(firstName="Ada")
+    service.dynamodb.update_item(
+        TableName="users",
+        Key={"pk": {"S": f"user#{user['id']}"}},
+        UpdateExpression="SET updated_at = :ahead",
+        ExpressionAttributeValues={":ahead": {"N": str(int(time.time() * 1000) + 60_000)}},
+    )
+    answer = service.with_key("PATCH", f"{USERS}/{user['id']}", {"firstName": "Augusta"})
+    assert (answer.status, answer.json["firstName"]) == (200, "Augusta")

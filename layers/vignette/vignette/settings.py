@@ -23,6 +23,7 @@ SECRET_CACHE_SECONDS = 5 * 60
 JWKS_CACHE_SECONDS = 5 * 60
 RETRY_AFTER_SECONDS = 1
 ANSWER_SECONDS = 24 * 60 * 60  # how long a creating call is answered the same
+ATTEMPT_SECONDS = 2  # how long an attempt of one keeps others with its key waiting
 
 # Users: partitions of the indexes that list them. Changing this needs a migration.
 USER_SHARDS = 8

@@ -142,16 +142,20 @@ def update(user_id: str, changes: UserChanges, *, must_be_active: bool = False) 
         return get(user_id, must_be_active=must_be_active)
     if not changes.keys() <= IndependentChanges.__optional_keys__:
         return modify(user_id, lambda user: changed(user, changes), must_be_active=must_be_active)
+    now = _now()
+    # A copy of this call that the network held back must not undo what was written after it.
+    is_newest = Attr("updated_at").lte(now)
     action = table.Update(
         settings.users_table(),
         user_key(user_id),
-        {**_stored(changes), "updated_at": _now(), "revision": new_id()},
-        condition=exists(must_be_active=must_be_active),
+        {**_stored(changes), "updated_at": now, "revision": new_id()},
+        condition=exists(must_be_active=must_be_active) & is_newest,
     )
     try:
         item = table.write(action)
     except table.ConditionFailed as failure:
-        return known(failure.item, must_be_active=must_be_active)
+        known(failure.item, must_be_active=must_be_active)
+        return modify(user_id, lambda user: changed(user, changes), must_be_active=must_be_active)
     return known(item)
 
 

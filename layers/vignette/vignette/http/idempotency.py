@@ -63,7 +63,7 @@ def _once(request: Request, key: str, create: Callable[[str], Response]) -> Resp
             payload_validation_jmespath="body",
             expires_after_seconds=settings.ANSWER_SECONDS,
             hash_function="sha256",
-            lambda_context=request.context,
+            lambda_context=_Attempt(),  # type: ignore[arg-type] # all it asks for
         ),
         key_prefix=request.route,
     )
@@ -77,6 +77,18 @@ def _once(request: Request, key: str, create: Callable[[str], Response]) -> Resp
         raise IdempotencyKeyReused("The key was sent before, with another body.") from None
     except (IdempotencyAlreadyInProgressError, IdempotencyInconsistentStateError):
         raise IdempotencyKeyInUse("A request with this key is being answered.") from None
+
+
+class _Attempt:
+    """What Powertools is told of an invocation: how long it keeps its key to itself.
+
+    Not until the invocation must be over, since one that was cut off would keep its key for as
+    long. Two attempts at the same time do no harm: what both create has the same id.
+    """
+
+    def get_remaining_time_in_millis(self) -> int:
+        """The time after which another attempt may begin, in milliseconds."""
+        return settings.ATTEMPT_SECONDS * 1000
 
 
 def _to_stored(response: Response) -> dict[str, Any]:
