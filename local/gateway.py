@@ -11,6 +11,7 @@ from hypercorn.config import Config
 
 import emulator
 import journal
+from page import Page
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -31,15 +32,23 @@ class Gateway:
         self._port = port
         self._api = ""
         self._prefixes: frozenset[str] = frozenset()
+        self._page: Page | None = None
 
     def serve_api(self, api_id: str, route_keys: list[str]) -> None:
         """Answer paths that begin like one of these routes with the HTTP API `api_id`."""
         self._api = api_id
         self._prefixes = frozenset(key.split("/")[1] for key in route_keys)
 
+    def serve_page(self, page: Page) -> None:
+        """Answer `/` with a page to try the service on."""
+        self._page = page
+
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Hand a request to MiniStack, addressed to the API if it is the API's."""
         if scope["type"] == "http":
+            if self._page and self._page.has(scope):
+                await self._page.answer(scope, send)
+                return
             if scope["path"].split("/")[1] in self._prefixes:
                 stage = f"/_aws/execute-api/{self._api}/$default"
                 scope |= {

@@ -21,9 +21,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -34,6 +34,10 @@ import emulator
 import keys
 import routes
 import welcome
+from page import Page
+
+if TYPE_CHECKING:
+    from gateway import Gateway
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
@@ -112,7 +116,7 @@ class Stack:
             loop.add_signal_handler(number, self._stop, stop)
         front = Gateway(self._port)
         serving = asyncio.create_task(front.run(hosts, stop))
-        starting = asyncio.create_task(asyncio.to_thread(self._start, front.serve_api))
+        starting = asyncio.create_task(asyncio.to_thread(self._start, front))
         try:
             await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
             if not self._stopping.is_set():
@@ -130,7 +134,7 @@ class Stack:
         for child in self._children:
             child.terminate()
 
-    def _start(self, serve_api: Callable[[str, list[str]], None]) -> None:
+    def _start(self, front: "Gateway") -> None:
         self._wait_until_up()
         key_id, key = self._credentials
         session = boto3.Session(key_id, key, region_name=REGION)
@@ -139,7 +143,7 @@ class Stack:
         http_api = session.client("apigatewayv2")
         (api,) = http_api.get_apis()["Items"]
         api_routes = http_api.get_routes(ApiId=api["ApiId"])["Items"]
-        serve_api(api["ApiId"], [route["RouteKey"] for route in api_routes])
+        front.serve_api(api["ApiId"], [route["RouteKey"] for route in api_routes])
         emulator.deliver_kept_events(self._state, session)
         secret = session.client("secretsmanager").get_secret_value(SecretId=outputs["SecretKeyArn"])
         facts = {
@@ -165,10 +169,15 @@ class Stack:
         }
         user = self._demo_user(facts)
         facts["userId"] = user
-        facts["userToken"] = self._users_key.token(issuer=ISSUER, audience=AUDIENCE, subject=user)
+        facts["userToken"] = self._token(user)
+        front.serve_page(Page(self._port, facts, self._token))
         if not self._stopping.is_set():
             keys.write_private(self._state / "stack.json", json.dumps(facts, indent=2) + "\n")
             print(welcome.text(facts), flush=True)
+
+    def _token(self, user_id: str) -> str:
+        token: str = self._users_key.token(issuer=ISSUER, audience=AUDIENCE, subject=user_id)
+        return token
 
     def _wait_until_up(self) -> None:
         for _ in range(600):

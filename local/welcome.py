@@ -7,6 +7,7 @@ from typing import Any
 
 TEXT = """
 Vignette is running at {baseUrl} - Ctrl-C stops it.
+Open that address in a browser: drop a photo, move it, save it, and see what the APIs say.
 
 Secret key (acts on any user)   {secretKey}
 User token (acts as one user)   {userToken}

@@ -30,13 +30,13 @@ const ENGLISH = {
   unsaved: "Save or cancel your photo first.",
   // by the code of an error
   network: "The connection was lost. Check it, then try again.",
-  timeout: "Your photo takes longer than usual. Try again in a moment.",
-  throttled: "Too much at once. Wait a moment, then try again.",
+  timeout: "This takes longer than usual. Try again in a moment.",
+  throttled: "Too much at once. Try again in a moment.",
   unavailable: "The service is busy. Try again in a moment.",
   unauthenticated: "You are signed out. Sign in, then try again.",
   forbidden: "You may not change this picture. Ask whoever runs this site.",
   user_not_active: "Your account is locked. Ask whoever runs this site.",
-  user_not_found: "Your account was not found. Sign in again.",
+  user_not_found: "Your account was not found. Sign in, then try again.",
   upload_not_found: "Your photo has expired. Try again.",
   upload_in_use: "This is your picture already. Choose another photo.",
   too_large: "This photo is too large. Choose one of at most 10 MB.",
@@ -44,7 +44,7 @@ const ENGLISH = {
   unsupported_format: "This is not a photo. Choose a JPEG, PNG, WebP, AVIF, HEIC or GIF file.",
   corrupt_image: "This photo is damaged. Choose another one.",
   empty: "This file is empty. Choose another one.",
-  processing_failed: "Your photo could not be prepared. Try again, or choose another one.",
+  processing_failed: "Something went wrong. Try again, or choose another one.",
   unknown: "Something went wrong. Try again.",
 };
 // Trying again would not help.
@@ -61,7 +61,7 @@ function lost(error) {
   throw error instanceof Failure ? error : new Failure("network", 0, error);
 }
 
-const Base = globalThis.HTMLElement ?? class {}; // a server has no elements
+const Base = globalThis.HTMLElement ?? class {};
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
 
@@ -71,7 +71,7 @@ function make(name, properties, ...children) {
   return made;
 }
 
-// No Content-Security-Policy forbids a constructed style sheet.
+// Constructed style sheets need no nonce.
 function shadow(host, css, ...children) {
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
@@ -85,7 +85,7 @@ async function wait(milliseconds, signal) {
   signal.throwIfAborted();
 }
 
-const connected = new Set(); // elements, which hear of changes in others
+const connected = new Set(); // hear of changes in others
 
 // Draws a ThumbHash (evanw.github.io/thumbhash), without its transparency.
 function drawThumbHash(canvas, base64) {
@@ -269,7 +269,7 @@ export class ProfilePicture extends Base {
     shadow(
       this,
       `:host{display:block;inline-size:var(--vignette-size,18rem);max-inline-size:100%;
-         font-family:inherit;line-height:1.4;--accent:var(--vignette-accent,#2563eb)}
+         line-height:1.4;--accent:var(--vignette-accent,#2563eb)}
        :host([hidden]),[hidden]{display:none!important}
        :host(:disabled){opacity:.5}
        div,label{display:flex;gap:.5rem;align-items:center;justify-content:center}
@@ -281,7 +281,7 @@ export class ProfilePicture extends Base {
        canvas{inline-size:100%;block-size:100%;border-radius:inherit;touch-action:none;cursor:grab}
        canvas:active{cursor:grabbing}
        p{margin:0;overflow-wrap:anywhere}
-       p:empty{position:absolute}
+       p:empty{position:absolute;clip-path:inset(50%)}
        [part=hint]{font-size:.875em;opacity:.8}
        [role=alert]{border-inline-start:4px solid #dc2626;padding:.5rem .75rem;text-align:start;
          background:color-mix(in srgb,#dc2626 12%,Canvas);color:CanvasText;border-radius:.25rem}
@@ -289,7 +289,6 @@ export class ProfilePicture extends Base {
        button{font:inherit;color:inherit;min-block-size:2.75rem;padding:.25rem 1rem;cursor:pointer;
          background:#0000;border:1px solid color-mix(in srgb,currentColor 55%,transparent);
          border-radius:var(--vignette-button-radius,.625rem)}
-       button:hover{filter:brightness(.92)}
        button.first{background:var(--accent);color:var(--vignette-accent-text,#fff);
          border-color:var(--accent)}
        button:disabled{opacity:.5;cursor:default}
@@ -467,8 +466,6 @@ export class ProfilePicture extends Base {
       event.preventDefault();
     };
   }
-
-  // A crop: the centre as fractions of width and height, the side as one of the shorter side.
 
   #short() {
     return Math.min(this.#photo.width, this.#photo.height);
@@ -797,6 +794,7 @@ export class ProfilePicture extends Base {
     const strings = this.#strings;
     const photo = this.#photo;
     const failure = this.#failure;
+    const user = this.#user;
     const focused = this.shadowRoot.activeElement;
     for (const [name, button] of Object.entries(this.#buttons)) {
       button.textContent = strings[name];
@@ -808,7 +806,7 @@ export class ProfilePicture extends Base {
       choose: !photo || failure,
       take: !photo || failure,
       reset: photo?.moved && !failure,
-      remove: this.#user?.hasCustomProfilePicture && !photo && !failure,
+      remove: user?.hasCustomProfilePicture && !photo && !failure,
       cancel: photo,
     };
     for (const name in shown) this.#buttons[name].hidden = !shown[name];
@@ -818,8 +816,11 @@ export class ProfilePicture extends Base {
     first.classList.add("first");
 
     this.#avatar.hidden = !!photo;
-    this.#avatar.setAttribute("alt", strings.picture);
-    if (this.#user) this.#avatar.show(this.#user.avatar);
+    if (user) {
+      const name = [user.firstName, user.lastName].filter(Boolean).join(" ");
+      this.#avatar.setAttribute("alt", name || strings.picture);
+      this.#avatar.show(user.avatar ?? { url: user.profilePictureUrl });
+    }
     this.#canvas.hidden = !photo;
     this.#canvas.ariaLabel = strings.photo;
     this.#slider.hidden = !photo?.image || !!failure;

@@ -114,6 +114,6 @@ def test_a_saved_picture_is_shown_by_the_avatars_of_the_page(
         'document.querySelector("profile-picture").token = "first";',
     )
     page.get_by_role("button", name="Remove").click()
-    expect(page.get_by_role("img", name="Ada")).to_have_attribute(
+    expect(page.get_by_role("img", name="Ada", exact=True)).to_have_attribute(
         "src", f"{API}/avatars/AL/512.webp"
     )

@@ -418,7 +418,7 @@ def test_an_expired_form_is_replaced(service: FakeService, page: Page) -> None:
         ("too_many_pixels", "This photo has too many pixels."),
         ("too_large", "This photo is too large."),
         ("empty", "This file is empty."),
-        ("processing_failed", "Your photo could not be prepared. Try again"),
+        ("processing_failed", "Something went wrong. Try again, or"),
         ("some_new_reason", "Something went wrong. Try again."),
     ],
 )

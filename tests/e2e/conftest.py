@@ -16,6 +16,7 @@ import boto3
 import httpx
 import jwt
 import pytest
+from tests.browser.conftest import browser, context, page  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parent.parent.parent
 PHOTOS = ROOT / "tests" / "photos"
