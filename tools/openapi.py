@@ -125,6 +125,21 @@ OPERATIONS = {
         answer=responses.Upload,
         problems=(errors.UserNotActive, _NO_USER, _NO_UPLOAD),
     ),
+    "PATCH /api/v1/uploads/{upload_id}": Operation(
+        id="updateUpload",
+        summary="Frame a photo anew that is nobody's picture yet; null leaves it to the service",
+        credentials=("secretKey", "userToken"),
+        body=requests.UploadChanges,
+        answer=responses.Upload,
+        problems=(
+            errors.UserNotActive,
+            _NO_USER,
+            _NO_UPLOAD,
+            *_UNREADABLE,
+            errors.UploadNotReady,
+            errors.UploadInUse,
+        ),
+    ),
     "DELETE /api/v1/uploads/{upload_id}": Operation(
         id="deleteUpload",
         summary="Delete an upload that is nobody's picture",

@@ -12,7 +12,9 @@ def read(request: Request) -> Response:
     option = request.path("option")
     if request.path("app_id") != settings.admin_api_app_id() or option not in _OPTIONS:
         raise NotFound("image")
-    picture = renditions.read_public(request.path("object_id"), whole=_OPTIONS[option])
+    picture = renditions.read_public(
+        request.path("object_id"), whole=_OPTIONS[option], wanted=request.wanted_pixels
+    )
     headers = {"cache-control": settings.PUBLIC_CACHE}
     return Response(200, picture, headers, content_type="image/webp")
 

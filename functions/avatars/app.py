@@ -8,7 +8,9 @@ from vignette.native.errors import render
 
 def read(request: Request) -> Response:
     """`GET /avatars/{colour}/{file}`."""
-    picture = avatars.draw(request.path("colour"), request.path("file"))
+    picture = avatars.draw(
+        request.path("colour"), request.path("file"), wanted=request.wanted_pixels
+    )
     headers = {"cache-control": settings.PUBLIC_CACHE}
     return Response(200, picture, headers, content_type="image/webp")
 

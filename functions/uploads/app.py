@@ -20,6 +20,8 @@ def create(request: Request) -> Response:
             scope=wanted.scope,
             content_type=wanted.content_type,
             by_themselves=not request.caller.has_key,
+            crop=requests.domain_crop(wanted.crop),
+            preview=wanted.preview,
         )
         return Response(201, responses.ticket(ticket))
 

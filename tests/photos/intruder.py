@@ -9,10 +9,13 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from vignette.crop import CENTRE, Framing
 from vignette.images import Request, Result, helper
+
+PLACEHOLDER = "3EgKFwhpaIVPh2aHVnh5aIdp+SVif0IG"
 
 PROGRAM = """
 import sys
@@ -28,11 +31,16 @@ def begin(action: str, control_fd: int) -> None:
     helper.serve(control_fd)
 
 
+def answer(width: int, height: int, renditions: Mapping[str, bytes]) -> Result:
+    """An answer in which all but these is as it should be."""
+    return Result(width, height, CENTRE, Framing.CENTRE, PLACEHOLDER, renditions)
+
+
 def told(findings: object) -> Result:
     """Findings, as renditions that the function accepts."""
     body = json.dumps(findings).encode()
     file = b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WEBP" + body
-    return Result(1, 1, {str(size): file for size in Request().squares})
+    return answer(1, 1, {str(size): file for size in Request().squares})
 
 
 def sleeping(data: bytes, request: Request) -> Result:
@@ -63,7 +71,7 @@ def writing(data: bytes, request: Request) -> Result:
     """Fill the log, and the function's memory."""
     os.write(1, b"written by a photo\n")
     os.write(2, b"written by a photo\n")
-    return Result(1, 1, {"512": bytes(100 << 20)})
+    return answer(1, 1, {"512": bytes(100 << 20)})
 
 
 def remembering(data: bytes, request: Request) -> Result:

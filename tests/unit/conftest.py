@@ -72,6 +72,7 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "test",
     "PUBLIC_ORIGIN": "",
     "PUBLIC_PICTURES": "true",
+    "FACE_FRAMING": "true",
 }
 
 

@@ -81,8 +81,14 @@ def shown_picture(service: Service, photo: bytes = PHOTO) -> str:
     return object_id
 
 
-def get(service: Service, object_id: str, option: str = "profile", app_id: str = APP_ID) -> Answer:
-    return service.call("GET", f"/_images/{app_id}/{object_id}/{option}")
+def get(
+    service: Service,
+    object_id: str,
+    option: str = "profile",
+    app_id: str = APP_ID,
+    query: str = "",
+) -> Answer:
+    return service.call("GET", f"/_images/{app_id}/{object_id}/{option}{query}")
 
 
 def picture_of(answer: Answer) -> Image.Image:

@@ -152,6 +152,7 @@ CASES: dict[str, tuple[Callable[[Service], None], int | None, Check]] = {
     "uploads-create-too-large": (a_user, 413, has(code="too_large")),
     "uploads-read": (a_form, 200, has(id=UPLOAD, userId=USER, state="pending")),
     "uploads-delete": (a_form, 204, leaves_no_upload),
+    "crops-update": (a_ready_upload, 200, has(id=UPLOAD, framing="user")),
     "pictures-set": (a_ready_upload, 200, user_has(hasCustomProfilePicture=True)),
     "pictures-set-mine": (a_ready_upload, 200, user_has(hasCustomProfilePicture=True)),
     "pictures-remove": (a_picture, 200, user_has(hasCustomProfilePicture=False)),
@@ -165,6 +166,7 @@ CASES: dict[str, tuple[Callable[[Service], None], int | None, Check]] = {
     "clerk-read-user": (a_user, 200, has(object="user", id=USER)),
     "clerk-list-users": (a_user, 200, lambda _, answer: [each["id"] for each in answer] == [USER]),
     "clerk_pictures-set": (a_user, 200, user_has(hasCustomProfilePicture=True)),
+    "renditions-find": (a_user, 302, lambda *_: True),  # where to: test_sizes
     "renditions-read": (a_picture, 200, shows_a_picture),
     "avatars-draw": (nothing, 200, shows_a_picture),
     "elements-latest": (nothing, 302, lambda _, answer: answer is None),

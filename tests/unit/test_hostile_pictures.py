@@ -12,7 +12,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ from tests.photos import (
     png,
     swapped_profile,
 )
+from tests.photos.intruder import answer as whole_answer
 
+from vignette.crop import Crop
 from vignette.errors import Unavailable
 from vignette.images import Request, Result, UnreadableImage, isolation, process
 from vignette.images.messages import unpack_answer
@@ -579,13 +581,19 @@ def test_no_bytes_are_no_photo() -> None:
         b"\0\0\0\x02{}",
         b'\0\0\0\x11{"reason": "mine"}',
         b"\x00\x00\x9c\x40" + b"[" * 40_000,
-        Result(1, 1, {}).pack(),
-        Result(1, 1, {"64": b"<script>"}).pack(),
-        Result(0, 1, {"64": WEBP}).pack(),
-        Result(1, 1, {"64": WEBP[:-1]}).pack(),
-        Result(1, 1, {"64": WEBP, "../../64": WEBP}).pack(),
-        Result(1, 1, {"64": WEBP}).pack() + b"more",
-        Result(1, True, {"64": WEBP}).pack(),
+        whole_answer(1, 1, {}).pack(),
+        whole_answer(1, 1, {"64": b"<script>"}).pack(),
+        whole_answer(0, 1, {"64": WEBP}).pack(),
+        whole_answer(1, 1, {"64": WEBP[:-1]}).pack(),
+        whole_answer(1, 1, {"64": WEBP, "../../64": WEBP}).pack(),
+        whole_answer(1, 1, {"64": WEBP}).pack() + b"more",
+        whole_answer(1, True, {"64": WEBP}).pack(),
+        replace(whole_answer(1, 1, {"64": WEBP}), crop=Crop(-0.1, 0, 1)).pack(),
+        replace(whole_answer(1, 1, {"64": WEBP}), crop=Crop(0, float("nan"), 1)).pack(),
+        replace(whole_answer(1, 1, {"64": WEBP}), crop=Crop(0, 0, "1")).pack(),  # type: ignore[arg-type]
+        replace(whole_answer(1, 1, {"64": WEBP}), framing="<b>").pack(),  # type: ignore[arg-type]
+        replace(whole_answer(1, 1, {"64": WEBP}), placeholder="<script>").pack(),
+        replace(whole_answer(1, 1, {"64": WEBP}), placeholder="A" * 400).pack(),
     ],
 )
 def test_an_answer_is_believed_only_as_far_as_it_was_checked(answer: bytes) -> None:
@@ -594,5 +602,5 @@ def test_an_answer_is_believed_only_as_far_as_it_was_checked(answer: bytes) -> N
 
 
 def test_a_whole_answer_is_believed() -> None:
-    whole = Result(30, 20, {"64": WEBP, "original": WEBP})
+    whole = whole_answer(30, 20, {"64": WEBP, "original": WEBP})
     assert unpack_answer(whole.pack(), Request((64,), {"original": 10})) == whole

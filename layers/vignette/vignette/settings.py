@@ -9,6 +9,7 @@ RENDITION_SIZES = (64, 128, 256, 512)  # pixels, square
 THUMB_SIZE = 256  # pixels: the rendition behind `profilePictureUrl`
 PUBLIC_SIZE = 512  # pixels: the rendition with a public address
 WHOLE_PICTURE_SIDE = 2048  # pixels: the longer side of a whole, uncropped picture at most
+PREVIEW_SIDE = 1024  # pixels: the longer side of the preview of a photo that is framed by hand
 WEBP_QUALITY = 80
 # RFC 9111 and RFC 8246: what is at a picture's address never changes. A cache that many share asks
 # again after 300 seconds, since a picture that was removed has to be gone from it soon.
@@ -106,6 +107,11 @@ def admin_api_jwks() -> str:
 def public_pictures() -> bool:
     """Whether a picture has an address that anybody may open; all are signed otherwise."""
     return os.environ["PUBLIC_PICTURES"] == "true"
+
+
+def face_framing() -> bool:
+    """Whether photos are framed on the faces in them, unless the user frames them."""
+    return os.environ["FACE_FRAMING"] == "true"
 
 
 def public_origin() -> str:

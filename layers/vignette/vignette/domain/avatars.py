@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 from zlib import crc32
 
+from vignette import settings
+from vignette.domain.ids import nearest
 from vignette.errors import NotFound
 
 if TYPE_CHECKING:
@@ -38,8 +40,11 @@ def path(user: "User") -> str:
     return f"/avatars/{colour}/{quote(_initials(user) or _NAMELESS)}.webp"
 
 
-def draw(colour: str, file: str) -> bytes:
-    """The WebP picture at an address that `path` can give. Raises `NotFound` for another."""
+def draw(colour: str, file: str, *, wanted: int | None = None) -> bytes:
+    """The WebP picture at an address that `path` can give. Raises `NotFound` for another.
+
+    It has one of the sizes that renditions have: the smallest that is at least `wanted` pixels.
+    """
     text, _, extension = unquote(file).rpartition(".")
     initials = "" if text == _NAMELESS else text
     if (
@@ -52,7 +57,8 @@ def draw(colour: str, file: str) -> bytes:
         raise NotFound("picture")
     from vignette.images.initials import drawn  # needs the imaging layer
 
-    return drawn(initials, f"#{colour}")
+    side = nearest(settings.RENDITION_SIZES, wanted or settings.PUBLIC_SIZE)
+    return drawn(initials, f"#{colour}", side)
 
 
 def _initials(user: "User") -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
@@ -13,6 +14,7 @@ _RENDITIONS = "renditions/"
 _RENDITION = re.compile(rf"{_RENDITIONS}({_UUID.pattern})/[^/]+/[^/]+")
 _USED = "used/"
 WHOLE = "original"
+PREVIEW = "preview"
 
 
 def new_id() -> str:
@@ -65,7 +67,7 @@ def renditions_prefix(upload_id: str) -> str:
 def rendition_object_key(upload_id: str, digest: str, name: int | str) -> str:
     """Object key of one rendition; `digest` tells apart what was sent to one upload twice.
 
-    `name` is the size of a square one in pixels, or `WHOLE`.
+    `name` is the size of a square one in pixels, `WHOLE` or `PREVIEW`.
     """
     return f"{renditions_prefix(upload_id)}{digest}/{name}.webp"
 
@@ -79,3 +81,8 @@ def upload_of_rendition(object_key: str) -> str | None:
 def used_mark_key(upload_id: str) -> dict[str, Any]:
     """Key of the mark, in the uploads table, that an upload's address has taken its photo."""
     return {"id": f"{_USED}{upload_key(upload_id)['id']}"}
+
+
+def nearest(sizes: Sequence[int], wanted: int) -> int:
+    """The smallest of some sizes that is at least as large as wanted, else the largest."""
+    return min((size for size in sizes if size >= wanted), default=max(sizes))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypedDict
 
+from vignette.crop import Crop
+
 
 @dataclass(frozen=True, slots=True)
 class Identification:
@@ -32,10 +34,16 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A user's custom picture: the upload it came from, and which photo that was."""
+    """A user's custom picture: the upload it came from, and which photo that was.
+
+    `sizes` are the renditions that there are, in pixels; `placeholder` is what it looks like, a
+    ThumbHash in base64.
+    """
 
     upload_id: str
     digest: str
+    sizes: tuple[int, ...]
+    placeholder: str
 
 
 class UserState(StrEnum):
@@ -199,8 +207,11 @@ class Upload:
     `created_at` is in milliseconds and `expires_at` in seconds since the epoch; an upload that
     is somebody's picture does not expire. `width` and `height` are pixels of the upright photo,
     `used_at` is when it became a picture, in milliseconds; the photo as it was sent goes then.
-    `bytes` is its size, `digest` names the renditions made of it, `whole` tells that
-    the uncropped picture is one of them.
+    `bytes` is its size, `digest` names the renditions made of it, `whole` tells that the uncropped
+    picture is one of them, `preview` that a smaller uncropped one was asked for. `sizes` are the
+    square renditions that there are, in pixels. `crop` is the square they show, and while the
+    upload is pending the one that was asked for; `framing` says who chose it. `placeholder` is what
+    they look like, a ThumbHash in base64.
     """
 
     id: str
@@ -217,6 +228,11 @@ class Upload:
     bytes: int | None = None
     whole: bool | None = None
     used_at: int | None = None
+    preview: bool | None = None
+    sizes: tuple[int, ...] = ()
+    crop: Crop | None = None
+    framing: str | None = None
+    placeholder: str | None = None
 
     @property
     def in_use(self) -> bool:

@@ -11,6 +11,7 @@ from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
 from vignette.domain import avatars, renditions, uploads, users
 from vignette.domain.ids import (
+    nearest,
     rendition_object_key,
     upload_key,
     upload_of_rendition,
@@ -33,7 +34,8 @@ def url(user: User) -> str | None:
     """
     if user.picture is None:
         return user.provider_picture_url
-    return rendition_url(user.picture.upload_id, user.picture.digest, settings.THUMB_SIZE)
+    size = nearest(user.picture.sizes, settings.THUMB_SIZE)
+    return rendition_url(user.picture.upload_id, user.picture.digest, size)
 
 
 def avatar_url(user: User, origin: str) -> str:
@@ -45,9 +47,25 @@ def avatar_url(user: User, origin: str) -> str:
     if user.picture is None:
         return user.provider_picture_url or f"{public_root(origin)}{avatars.path(user)}"
     upload_id, digest = user.picture.upload_id, user.picture.digest
+    size = nearest(user.picture.sizes, settings.PUBLIC_SIZE)
     if not settings.public_pictures():
-        return rendition_url(upload_id, digest, settings.PUBLIC_SIZE)
-    return f"{public_root(origin)}/{rendition_object_key(upload_id, digest, settings.PUBLIC_SIZE)}"
+        return rendition_url(upload_id, digest, size)
+    return f"{public_root(origin)}/{rendition_object_key(upload_id, digest, size)}"
+
+
+def find(user_id: str, origin: str, wanted: int | None = None) -> str:
+    """Address of what a user is seen with now, whoever that is: like `avatar_url`.
+
+    Somebody who does not exist is seen like somebody without a name. The address asks for a
+    picture of `wanted` pixels if it is this service's. Raises `Unavailable`.
+    """
+    try:
+        user = users.get(user_id)
+    except NotFound:
+        user = users.blank(user_id)
+    address = avatar_url(user, origin)
+    own = user.picture or not user.provider_picture_url
+    return f"{address}?width={wanted}" if wanted and own else address
 
 
 def public_root(origin: str) -> str:
@@ -72,10 +90,10 @@ def upload_at(address: str, origin: str) -> str | None:
     return upload_of_rendition(key) if key else None
 
 
-def rendition_url(upload_id: str, digest: str, size: int) -> str:
-    """A presigned address of one rendition, `size` in pixels; costs no network call."""
+def rendition_url(upload_id: str, digest: str, name: int | str) -> str:
+    """A presigned address of one rendition, by the name in its key; costs no network call."""
     return bucket.presigned_url(
-        rendition_object_key(upload_id, digest, size),
+        rendition_object_key(upload_id, digest, name),
         lifetime=timedelta(seconds=settings.PICTURE_URL_SECONDS),
     )
 
@@ -138,14 +156,14 @@ def set_photo(user_id: str, data: bytes) -> User:
     """
     rendered = renditions.render(data)
     upload = uploads.begin(user_id, kind=UploadKind.PROFILE_PICTURE, scope=UploadScope.USER)
-    facts = renditions.store(upload.id, data, rendered)
+    facts = renditions.store(upload.id, renditions.digest_of(upload.id, data), rendered)
     finish = table.Update(
         settings.uploads_table(),
         upload_key(upload.id),
         {"state": UploadState.READY, "bytes": len(data), **facts, **_in_use()},
         condition=Attr("state").eq(UploadState.PENDING),
     )
-    picture = Picture(upload.id, str(facts["digest"]))
+    picture = Picture(upload.id, facts["digest"], tuple(facts["sizes"]), facts["placeholder"])
 
     def read_and_save() -> User:
         try:
@@ -191,6 +209,7 @@ def _take(upload: Upload, user: User) -> table.Update:
         upload_key(upload.id),
         {"user_id": user.id, **_in_use()},
         condition=Attr("state").eq(UploadState.READY)
+        & Attr("digest").eq(upload.digest)
         & (owner.eq(upload.user_id) if upload.user_id else owner.not_exists())
         & Attr("expires_at").gt(int(time.time())),
     )
@@ -209,11 +228,11 @@ def _usable(upload: Upload, user: User, *, may_be_nobodys: bool) -> Picture:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")
     if upload.kind != UploadKind.PROFILE_PICTURE:
         raise UploadWrongKind("Only a `profile_picture` upload can become a profile picture.")
-    if upload.state != UploadState.READY or upload.digest is None:
+    if upload.state != UploadState.READY or not (upload.digest and upload.placeholder):
         raise UploadNotReady(f"The upload is {upload.state}, not ready.")
     if upload.in_use:
         raise UploadInUse("The upload is a picture already.")
-    return Picture(upload.id, upload.digest)
+    return Picture(upload.id, upload.digest, upload.sizes, upload.placeholder)
 
 
 def removal(user: User) -> list[table.Action]:

@@ -2,33 +2,45 @@
 
 import hashlib
 import re
+import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr
+from vignette.crop import Crop, Framing
 from vignette.domain import uploads
 from vignette.domain.ids import (
+    PREVIEW,
     WHOLE,
     is_id,
+    nearest,
     original_object_key,
     rendition_object_key,
     renditions_prefix,
     upload_key,
 )
 from vignette.domain.model import Upload, UploadState
-from vignette.errors import NotFound, UnusablePhoto
+from vignette.errors import (
+    NotFound,
+    Unavailable,
+    UnusablePhoto,
+    UploadInUse,
+    UploadNotReady,
+    VignetteError,
+)
 
 if TYPE_CHECKING:
     from vignette.images import Result
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _FILES = {f"{size}.webp": size for size in settings.RENDITION_SIZES}
+_ATTEMPTS = 4
 
 
 class Outcome(StrEnum):
@@ -65,16 +77,67 @@ def make(upload_id: str) -> Outcome:
         too_large = {"state": UploadState.FAILED, "reason": "too_large"}
         return _finish(upload_id, too_large, original.size)
     try:
-        rendered = render(original.body)
+        rendered = render(original.body, crop=upload.crop, preview=bool(upload.preview))
     except UnusablePhoto as unusable:
         failed = {"state": UploadState.FAILED, "reason": unusable.code}
         return _finish(upload_id, failed, original.size)
-    facts = store(upload_id, original.body, rendered)
+    facts = store(upload_id, digest_of(upload_id, original.body), rendered)
     return _finish(upload_id, {"state": UploadState.READY, **facts}, original.size)
 
 
-def render(data: bytes, *, whole: bool = False) -> "Result":
-    """Make the square renditions of a photo, and with `whole` one that is not cropped.
+def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -> Upload:
+    """Render a ready upload that is nobody's picture yet anew, framed by the user.
+
+    Without a crop it is framed as if the user had never done it. Of several changes at the same
+    time one is the last, and the renditions of all others are deleted. With `owner`, only an
+    upload of that user.
+
+    Raises:
+        NotFound: There is no such upload, or its photo is gone.
+        UploadNotReady: It is pending or has failed.
+        UploadInUse: It is somebody's picture, perhaps since a moment ago.
+        UnusablePhoto: The photo cannot be decoded this time.
+        Unavailable: AWS did not do it, or others keep framing the same upload.
+    """
+    upload = _framable(uploads.get(upload_id, owner=owner))
+    if _is_framed(upload, crop):
+        return upload
+    original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
+    if original is None or original.body is None:
+        raise NotFound("upload")
+    rendered = render(original.body, crop=crop, preview=bool(upload.preview))
+    # New for every attempt: what loses can be deleted, whatever others have rendered.
+    digest = secrets.token_hex(16)
+    facts = store(upload_id, digest, rendered)
+    for _ in range(_ATTEMPTS):
+        unchanged = Attr("digest").eq(upload.digest) & Attr("expires_at").gt(int(time.time()))
+        action = table.Update(
+            settings.uploads_table(), upload_key(upload_id), facts, condition=unchanged
+        )
+        try:
+            item = table.write(action)
+        except table.ConditionFailed as failure:
+            item = failure.item
+            if item is None or uploads.from_item(item).digest != digest:  # and no answer was lost
+                try:
+                    upload = _framable(uploads.from_item(item) if item else None)
+                except VignetteError:
+                    _delete(upload_id, digest)
+                    raise
+                continue
+        assert item is not None  # noqa: S101, an update answers with its item
+        _delete(upload_id, str(upload.digest))
+        return uploads.from_item(item)
+    _delete(upload_id, digest)
+    raise Unavailable("The upload is being framed by others.")
+
+
+def render(
+    data: bytes, *, whole: bool = False, preview: bool = False, crop: Crop | None = None
+) -> "Result":
+    """Make the square renditions of a photo, with `whole` and `preview` also uncropped ones.
+
+    The squares show the `crop`, without one the faces in the photo, else its centre.
 
     Raises:
         UnusablePhoto: The photo cannot become a picture.
@@ -82,15 +145,18 @@ def render(data: bytes, *, whole: bool = False) -> "Result":
     """
     from vignette.images import Request, UnreadableImage, process  # most calls take no photo
 
-    request = Request(wholes={WHOLE: settings.WHOLE_PICTURE_SIDE} if whole else {})
+    wholes = {WHOLE: settings.WHOLE_PICTURE_SIDE} if whole else {}
+    if preview:
+        wholes[PREVIEW] = settings.PREVIEW_SIDE
+    request = Request(wholes=wholes, crop=crop, find_faces=settings.face_framing())
     try:
         return process(data, request)
     except UnreadableImage as unreadable:
         raise UnusablePhoto(unreadable.reason) from None
 
 
-def store(upload_id: str, data: bytes, rendered: "Result") -> dict[str, str | int]:
-    """Write the renditions of a photo of an upload.
+def store(upload_id: str, digest: str, rendered: "Result") -> dict[str, Any]:
+    """Write the renditions of a photo of an upload under a digest.
 
     Answers what the upload's record says about a photo that is ready; width and height in
     pixels, upright.
@@ -98,7 +164,6 @@ def store(upload_id: str, data: bytes, rendered: "Result") -> dict[str, str | in
     Raises:
         Unavailable: S3 did not do it.
     """
-    digest = _digest(upload_id, data)
     with ThreadPoolExecutor(len(rendered.renditions)) as pool:
         writes = [
             pool.submit(
@@ -112,7 +177,15 @@ def store(upload_id: str, data: bytes, rendered: "Result") -> dict[str, str | in
         ]
     for write in writes:
         write.result()
-    return {"digest": digest, "width": rendered.width, "height": rendered.height}
+    return {
+        "digest": digest,
+        "width": rendered.width,
+        "height": rendered.height,
+        "sizes": sorted(int(name) for name in rendered.renditions if name.isdecimal()),
+        "crop": uploads.stored_crop(rendered.crop),
+        "framing": rendered.framing,
+        "placeholder": rendered.placeholder,
+    }
 
 
 def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
@@ -128,7 +201,7 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
         NotFound: The upload was deleted meanwhile.
         Unavailable: AWS did not do it.
     """
-    photo = _digest(upload_id, data)
+    photo = digest_of(upload_id, data)
     if uploads.has_photo(upload_id, photo=photo):
         return
     rendered = render(data, whole=True)
@@ -138,25 +211,29 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
         rendered = replace(rendered, renditions=squares)
     if not uploads.begin_once(upload_id, photo=photo, usable_until=usable_until):
         return
-    facts = store(upload_id, data, rendered)
+    facts = store(upload_id, photo, rendered)
     result = {"state": UploadState.READY, "whole": keeps_whole, **facts}
     if _finish(upload_id, result, len(data)) == Outcome.GONE:
         raise NotFound("upload")  # deleted meanwhile
 
 
-def read_public(upload_id: str, *, whole: bool) -> bytes:
-    """The largest square rendition, or the whole picture where it was kept, as WebP.
+def read_public(upload_id: str, *, whole: bool, wanted: int | None = None) -> bytes:
+    """A square rendition, or the whole picture if it was kept, as WebP.
 
-    Only of what is somebody's picture now. Raises `NotFound` and `Unavailable`.
+    The largest square, or the smallest that is at least `wanted` pixels wide. Only of what is
+    somebody's picture now. Raises `NotFound` and `Unavailable`.
     """
     upload = _shown(upload_id)
-    return _read(upload, WHOLE if whole and upload.whole else max(settings.RENDITION_SIZES))
+    if whole and upload.whole:
+        return _read(upload, WHOLE)
+    return _read(upload, nearest(upload.sizes, wanted or max(upload.sizes)))
 
 
-def read_square(upload_id: str, digest: str, file: str) -> bytes:
-    """A square rendition by the parts of its object key.
+def read_square(upload_id: str, digest: str, file: str, *, wanted: int | None = None) -> bytes:
+    """A square rendition by the parts of its object key, or the one that is `wanted` pixels wide.
 
-    Only of what is somebody's picture now. Raises `NotFound` and `Unavailable`.
+    If there is none of exactly that size, the smallest that is larger, else the largest. Only of
+    what is somebody's picture now. Raises `NotFound` and `Unavailable`.
     """
     size = _FILES.get(file)
     if size is None or not is_id(upload_id) or not _DIGEST.fullmatch(digest):
@@ -164,7 +241,7 @@ def read_square(upload_id: str, digest: str, file: str) -> bytes:
     upload = _shown(upload_id)
     if upload.digest != digest:
         raise NotFound("picture")
-    return _read(upload, size)
+    return _read(upload, nearest(upload.sizes, wanted or size))
 
 
 def _shown(upload_id: str) -> Upload:
@@ -187,7 +264,7 @@ def _read(upload: Upload, name: int | str) -> bytes:
     return stored.body
 
 
-def _digest(upload_id: str, data: bytes) -> str:
+def digest_of(upload_id: str, data: bytes) -> str:
     """What tells photos of one upload apart in addresses, and nothing about those of others."""
     return hashlib.sha256(upload_id.encode() + data).hexdigest()[:32]
 
@@ -212,6 +289,33 @@ def delete_objects(upload_id: str) -> int:
     return len(doomed)
 
 
+def _delete(upload_id: str, digest: str) -> None:
+    """Delete the renditions of one digest. Raises `Unavailable`."""
+    names = (*settings.RENDITION_SIZES, WHOLE, PREVIEW)
+    bucket.delete(rendition_object_key(upload_id, digest, each) for each in names)
+
+
+def _framable(upload: Upload | None) -> Upload:
+    """The upload, if it can be framed anew. Raises what `frame_anew` does."""
+    if upload is None or upload.expired:
+        raise NotFound("upload")
+    if upload.state != UploadState.READY:
+        raise UploadNotReady(f"The upload is {upload.state}, not ready.")
+    if upload.in_use:
+        raise UploadInUse("The upload is a profile picture; its photo is gone.")
+    return upload
+
+
+def _is_framed(upload: Upload, crop: Crop | None) -> bool:
+    """Whether a ready upload is framed like this already."""
+    if crop is None:
+        return upload.framing != Framing.USER
+    if upload.framing != Framing.USER or not (upload.crop and upload.width and upload.height):
+        return False
+    moved = crop.inside(upload.width, upload.height)
+    return uploads.stored_crop(moved) == uploads.stored_crop(upload.crop)
+
+
 def _finish(upload_id: str, result: Mapping[str, object], size: int) -> Outcome:
     """Record the result on a pending upload; otherwise tidy up after this delivery."""
     expires_at = int(time.time()) + settings.UNUSED_UPLOAD_SECONDS
@@ -229,9 +333,6 @@ def _finish(upload_id: str, result: Mapping[str, object], size: int) -> Outcome:
             delete_objects(upload_id)
             return Outcome.GONE
         if digest and uploads.from_item(failure.item).digest != digest:
-            bucket.delete(
-                rendition_object_key(upload_id, str(digest), each)
-                for each in settings.RENDITION_SIZES
-            )
+            _delete(upload_id, str(digest))
         return Outcome.REPEATED
     return Outcome.READY if result["state"] == UploadState.READY else Outcome.FAILED

@@ -3,11 +3,14 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import islice
+from typing import Any
 
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr, ConditionBase, Item, Key
+from vignette.crop import Crop
 from vignette.domain import users
 from vignette.domain.ids import (
     derived_id,
@@ -40,9 +43,17 @@ def create(
     scope: UploadScope,
     content_type: str,
     by_themselves: bool = False,
+    crop: Crop | None = None,
+    preview: bool = False,
 ) -> Ticket:
-    """Record a pending upload of a user and sign the form for its photo. Raises as `begin` does."""
-    upload = begin(user_id, kind=kind, scope=scope, by_themselves=by_themselves)
+    """Record a pending upload of a user and sign the form for its photo.
+
+    The renditions will show the `crop`, if there is one; with `preview` the whole photo is kept as
+    well, until the upload is somebody's picture. Raises as `begin` does.
+    """
+    upload = begin(
+        user_id, kind=kind, scope=scope, by_themselves=by_themselves, crop=crop, preview=preview
+    )
     expires_at = datetime.now(UTC) + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
     form = bucket.presigned_post(
         original_object_key(upload.id),
@@ -54,7 +65,13 @@ def create(
 
 
 def begin(
-    user_id: str, *, kind: UploadKind, scope: UploadScope, by_themselves: bool = False
+    user_id: str,
+    *,
+    kind: UploadKind,
+    scope: UploadScope,
+    by_themselves: bool = False,
+    crop: Crop | None = None,
+    preview: bool = False,
 ) -> Upload:
     """Record a pending upload of a user.
 
@@ -76,6 +93,8 @@ def begin(
         state=UploadState.PENDING,
         created_at=int(now * 1000),
         expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
+        crop=crop,
+        preview=preview or None,
     )
     condition = users.exists(must_be_active=by_themselves)
     check = table.Check(settings.users_table(), user_key(user_id), condition)
@@ -228,10 +247,19 @@ def ids_of(user_id: str, *, at_most: int) -> list[str]:
 def from_item(item: Item) -> Upload:
     """The upload that an item of the table holds."""
     numbers = ("created_at", "expires_at", "width", "height", "bytes", "used_at")
-    values = {name: int(item[name]) for name in numbers if name in item}
+    values: dict[str, Any] = {name: int(item[name]) for name in numbers if name in item}
+    values["sizes"] = tuple(map(int, item.get("sizes", ())))
+    if "crop" in item:
+        values["crop"] = Crop(*map(float, item["crop"]))
     return Upload(**{**item, **values})
 
 
 def to_item(upload: Upload) -> Item:
     """The item of the table that holds an upload."""
-    return {name: getattr(upload, name) for name in Upload.__slots__}
+    values = {name: getattr(upload, name) for name in Upload.__slots__}
+    return {**values, "crop": stored_crop(upload.crop) if upload.crop else None}
+
+
+def stored_crop(crop: Crop) -> list[Decimal]:
+    """A crop as an item holds it: to a millionth, which is less than a pixel of any photo."""
+    return [round(Decimal(share), 6) for share in (crop.x, crop.y, crop.size)]

@@ -305,7 +305,8 @@ def from_item(item: Item) -> User:
     for name in ("emails", "phones"):
         values[name] = tuple(_identification(each) for each in item.get(name, ()))
     if "picture" in item:
-        values["picture"] = Picture(**item["picture"])
+        stored = item["picture"]
+        values["picture"] = Picture(**{**stored, "sizes": tuple(map(int, stored["sizes"]))})
     if "password" in item:
         stored = item["password"]
         values["password"] = Password(**{**stored, "updated_at": int(stored["updated_at"])})

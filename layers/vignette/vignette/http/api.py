@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,8 @@ from vignette.errors import Malformed, TooLarge, VignetteError
 from vignette.http.access import Caller, authenticate
 from vignette.runtime.startup import prime
 from vignette.runtime.telemetry import count, finish, logger
+
+_PIXELS = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
 
 class Request:
@@ -55,6 +58,19 @@ class Request:
         Never from a header, which says what the client likes.
         """
         return settings.public_origin() or f"https://{self._event['requestContext']['domainName']}"
+
+    @property
+    def wanted_pixels(self) -> int | None:
+        """The larger of `width` and `height` in the query: how large a picture has to be.
+
+        None if the query has neither as a number.
+        """
+        sides = [
+            int(value)
+            for name, value in self.query
+            if name in ("width", "height") and _PIXELS.fullmatch(value)
+        ]
+        return max(sides, default=None)
 
     def path(self, name: str) -> str:
         """A parameter of the path."""

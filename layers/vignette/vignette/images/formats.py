@@ -78,7 +78,8 @@ class Source:
     """What the header of a photo says, and how to decode the rest.
 
     `size` is in pixels before the orientation (EXIF, 1 to 8) is applied. `decode(box, side)` gives
-    at least `side` pixels across and down for a box of the photo, or all there are.
+    at least `side` pixels across and down for a box of the photo, or all there are. `glance(side)`
+    is the whole photo of about so many pixels, good enough to look at.
     """
 
     format: Format
@@ -86,6 +87,7 @@ class Source:
     decode: Callable[[Box, int], Raster]
     icc_profile: bytes | None = None
     orientation: int = 1
+    glance: Callable[[int], Raster] | None = None  # where that is quicker than to decode
 
 
 def recognise(head: bytes) -> Format | None:
@@ -139,20 +141,32 @@ def open_source(data: bytes) -> Source:
 def _open_jpeg(data: bytes) -> Source:
     from PIL.JpegImagePlugin import JpegImageFile
 
-    image = JpegImageFile(_File(data))
-    width, height = image.size
-    if image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow takes every CMYK for Adobe's, which stores ink the other way round.
-        image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
+    def opened() -> JpegImageFile:
+        image = JpegImageFile(_File(data))
+        if image.mode == "CMYK" and "adobe" not in image.info:
+            # Pillow takes every CMYK for Adobe's, which stores ink the other way round.
+            image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
+        return image
 
-    def decode(_: Box, side: int) -> Raster:
+    image = opened()
+    width, height = image.size
+    decoded: dict[int, Raster] = {}  # by how many pixels of the photo stand for one
+
+    def decode(box: Box, side: int) -> Raster:
         if _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
             raise ValueError("too many scans")
+        most = min(box[2] - box[0], box[3] - box[1]) // max(1, side)
+        for shrink, raster in decoded.items():
+            if shrink <= max(1, most):
+                return raster
         # libjpeg decodes at 1/2, 1/4 or 1/8 of the size for a fraction of the work.
-        image.draft(None, (side, side))
-        raster = _raster(image)
-        across = max(1, round(width / image.width))
-        return Raster(raster.size, raster.reduced, (1 / across, 1 / across))
+        shrink = next((each for each in (8, 4, 2) if each <= most), 1)
+        current = opened() if decoded else image
+        current.draft(None, (width // shrink, height // shrink))
+        raster = _raster(current)
+        across = max(1, round(width / current.width))
+        decoded[across] = Raster(raster.size, raster.reduced, (1 / across, 1 / across))
+        return decoded[across]
 
     return _source("JPEG", image, decode)
 

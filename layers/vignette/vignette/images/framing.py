@@ -1,53 +1,23 @@
-"""Which square of a photo is its picture: what the user chose, the faces in it, or its centre.
+"""Which square of a photo shows the faces in it: pure geometry.
 
-Pure geometry. A picture is shown as a circle, so that what counts is the circle in the square.
+A picture is shown as a circle, so that what counts is the circle in the square.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import hypot
+from typing import TYPE_CHECKING
 
 from vignette import settings
-from vignette.images.faces import Face
+from vignette.crop import Crop
 
+if TYPE_CHECKING:
+    from vignette.images.faces import Face
 
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """A square of an upright photo.
-
-    `x` and `y` are its centre, as fractions of the photo's width and height; `size` is its side, as
-    a fraction of the photo's shorter side.
-    """
-
-    x: float
-    y: float
-    size: float
-
-    def inside(self, width: int, height: int) -> "Crop":
-        """The crop moved inside a photo of some pixels, where it reaches over."""
-        half = self.size * min(width, height) / 2
-
-        def moved(centre: float, pixels: int) -> float:
-            return min(max(centre * pixels, half), pixels - half) / pixels
-
-        return Crop(moved(self.x, width), moved(self.y, height), self.size)
-
-    def side(self, width: int, height: int) -> int:
-        """Pixels of a photo across the crop: at least one."""
-        return max(1, round(self.size * min(width, height)))
-
-    def box(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom in pixels of the photo."""
-        half = self.size * min(width, height) / 2
-        x, y = self.x * width, self.y * height
-        return x - half, y - half, x + half, y + half
-
-
-CENTRE = Crop(0.5, 0.5, 1.0)
 
 # A face's box as the detector draws it reaches from the forehead to the chin. What follows is in
 # heights of that box, and the circle in those of the crop's side.
-_HAIR = 0.35  # above the box
+_HAIR = 0.3  # above the box
 _HALF_HEAD = 0.55  # from the middle of the face to an ear, with hair
 _AIR = 1.06  # the circle is this many times larger than what it has to hold
 _FACE = 0.45  # a face's height in the picture
@@ -72,10 +42,10 @@ class _Circle:
     def excess(self, points: Sequence[tuple[float, float]]) -> float:
         """How far the farthest of some points is outside, in radii; at most 0 if none is."""
         farthest = max(hypot(x - self.x, y - self.y) for x, y in points)
-        return farthest / self.radius - 1
+        return round(farthest / self.radius - 1, 6)
 
 
-def frame_faces(faces: Sequence[Face], width: int, height: int) -> Crop | None:
+def frame_faces(faces: Sequence["Face"], width: int, height: int) -> Crop | None:
     """The square around the faces of a photo of some pixels, or None if there are none to show.
 
     The largest face counts. Others that are at least half its height are taken in, the largest
@@ -96,7 +66,7 @@ def frame_faces(faces: Sequence[Face], width: int, height: int) -> Crop | None:
     return Crop(circle.x / width, circle.y / height, 2 * circle.radius / min(width, height))
 
 
-def _around_one(face: Face, width: int, height: int) -> _Circle:
+def _around_one(face: "Face", width: int, height: int) -> _Circle:
     """The circle around one face: of those that would do, the one that holds most of the head."""
     points = list(_head(face, width, height))
     pixels = face.height * height
@@ -113,7 +83,7 @@ def _around_one(face: Face, width: int, height: int) -> _Circle:
     return next(whole, None) or min(circles, key=lambda each: each.excess(points))
 
 
-def _around_all(faces: Sequence[Face], width: int, height: int) -> _Circle | None:
+def _around_all(faces: Sequence["Face"], width: int, height: int) -> _Circle | None:
     """The circle around several faces, if there is room for all of them in one picture."""
     points = [point for face in faces for point in _head(face, width, height)]
     x, y = ((min(each) + max(each)) / 2 for each in zip(*points, strict=True))
@@ -135,13 +105,15 @@ def _inside(circle: _Circle, width: int, height: int) -> _Circle:
     return _Circle(x, y, radius)
 
 
-def _head(face: Face, width: int, height: int) -> Iterator[tuple[float, float]]:
-    """Points, in pixels, that are inside the circle if the whole head is."""
+def _head(face: "Face", width: int, height: int) -> Iterator[tuple[float, float]]:
+    """Points of the photo, in pixels, that are inside the circle if the whole head is."""
     pixels = face.height * height
     left, right = face.left * width, (face.left + face.width) * width
     top, bottom = face.top * height, face.top * height + pixels
     x, y = (left + right) / 2, (top + bottom) / 2
     reach = max(_HALF_HEAD * pixels, (right - left) / 2)
-    yield x, top - _HAIR * pixels
-    yield from ((side * reach + x, y - 0.1 * pixels) for side in (-1, 1))
-    yield from ((each, bottom) for each in (left, right))
+    points = [(x, top - _HAIR * pixels)]
+    points += ((x + reach, y - 0.1 * pixels) for reach in (-reach, reach))
+    points += ((each, bottom) for each in (left, right))
+    for x, y in points:  # what is outside of the photo cannot be shown
+        yield min(max(x, 0), width), min(max(y, 0), height)

@@ -19,7 +19,7 @@ from pathlib import Path
 from vignette.images import formats
 from vignette.images.isolation import forbid_inspection
 from vignette.images.messages import Request, Result, UnreadableImage, pack_reason
-from vignette.images.photo import open_photo
+from vignette.images.photo import load_detector, open_photo
 
 # What a child may use. tests/unit/test_hostile_pictures.py shows what the costliest photos take.
 CPU_SECONDS = 8
@@ -53,10 +53,13 @@ def serve(control_fd: int) -> None:
         with socket.socket(fileno=descriptors[0]) as channel:
             # A child can open no file: what it will need is loaded here.
             formats.load(channel.recv(formats.SIGNATURE_BYTES, socket.MSG_PEEK))
+            request = Request.unpack(message[4:])
+            if request.find_faces and request.crop is None:
+                load_detector()
             child = os.fork()
             if child == 0:
                 control.close()
-                _process_and_exit(channel, message)
+                _process_and_exit(channel, int.from_bytes(message[:4]), request)
         control.send(b"\0")
         os.waitpid(child, 0)
 
@@ -83,11 +86,10 @@ def _set_up_heap(libc: ctypes.CDLL) -> None:
     libc.free(block)
 
 
-def _process_and_exit(channel: socket.socket, message: bytes) -> None:
+def _process_and_exit(channel: socket.socket, size: int, request: Request) -> None:
     """A child's whole life."""
     try:
         _give_up_rights()
-        size, request = int.from_bytes(message[:4]), Request.unpack(message[4:])
         data = channel.recv(size, socket.MSG_WAITALL)
         channel.sendall(_answer(data, request))
     finally:
@@ -109,10 +111,14 @@ def process(data: bytes, request: Request) -> Result:
     """
     photo = open_photo(data)
     renditions = {name: photo.whole(side, request.quality) for name, side in request.wholes.items()}
+    framed = photo.framed(max(request.squares), crop=request.crop, find_faces=request.find_faces)
     renditions |= {
-        str(made.size): made.body for made in photo.renditions(request.squares, request.quality)
+        str(made.size): made.body
+        for made in photo.renditions(request.squares, request.quality, framed)
     }
-    return Result(photo.width, photo.height, renditions)
+    return Result(
+        photo.width, photo.height, framed.crop, framed.framing, framed.placeholder, renditions
+    )
 
 
 def _give_up_rights() -> None:

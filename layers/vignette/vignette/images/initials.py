@@ -11,21 +11,20 @@ from vignette.images import libwebp
 _FONT = files("fontpkg_noto_sans") / "files/NotoSans[wdth,wght].ttf"
 _WEIGHT, _WIDTH = 600, 100
 _NO_CHARACTER = "\U0010ffff"
-_SIDE = settings.PUBLIC_SIZE
 
 
-def drawn(initials: str, colour: str) -> bytes:
-    """A square WebP picture of up to two letters on a colour, `#rrggbb`.
+def drawn(initials: str, colour: str, side: int) -> bytes:
+    """A WebP picture, `side` pixels wide and high, of up to two letters on a colour, `#rrggbb`.
 
     Without letters, or with some that the font lacks, it shows a person's outline.
     """
     with as_file(_FONT) as path:
-        font = ImageFont.truetype(path, round(_SIDE * 0.42))
+        font = ImageFont.truetype(path, round(side * 0.42))
     font.set_variation_by_axes([_WEIGHT, _WIDTH])
     if initials and all(_has(font, letter) for letter in initials):
-        image = _letters(initials, font, colour)
+        image = _letters(initials, font, colour, side)
     else:
-        image = _person(colour)
+        image = _person(colour, side)
     return libwebp.encode(image, quality=settings.WEBP_QUALITY, effort=4, lossless=True)
 
 
@@ -34,18 +33,18 @@ def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
     return bytes(font.getmask(letter)) != bytes(font.getmask(_NO_CHARACTER))
 
 
-def _letters(initials: str, font: ImageFont.FreeTypeFont, colour: str) -> Image.Image:
-    image = Image.new("RGB", (_SIDE, _SIDE), colour)
+def _letters(initials: str, font: ImageFont.FreeTypeFont, colour: str, side: int) -> Image.Image:
+    image = Image.new("RGB", (side, side), colour)
     # Capitals stand on the baseline; their height is what has to be centred.
     _, top, _, bottom = font.getbbox("H", anchor="ls")
-    baseline = (_SIDE - top - bottom) / 2
+    baseline = (side - top - bottom) / 2
     canvas = ImageDraw.Draw(image)
-    canvas.text((_SIDE / 2, baseline), initials, fill="white", font=font, anchor="ms")
+    canvas.text((side / 2, baseline), initials, fill="white", font=font, anchor="ms")
     return image
 
 
-def _person(colour: str) -> Image.Image:
-    side = 2 * _SIDE  # curves come out smooth when they are scaled down
+def _person(colour: str, side: int) -> Image.Image:
+    side *= 2  # curves come out smooth when they are scaled down
     image = Image.new("RGB", (side, side), colour)
     canvas = ImageDraw.Draw(image)
     tint = tuple(round(0.25 * part + 0.75 * 255) for part in ImageColor.getrgb(colour))

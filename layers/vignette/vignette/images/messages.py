@@ -5,12 +5,14 @@ bytes, and is believed only as far as it was checked.
 """
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from vignette import settings
+from vignette.crop import Crop, Framing
 
 Reason = Literal["empty", "unsupported_format", "corrupt_image", "too_many_pixels"]
 
@@ -31,12 +33,15 @@ class Request:
     """What to make of a photo.
 
     `squares` are the sides of square renditions, and `wholes` the longer sides of uncropped ones
-    by their names, all in pixels. No photo is enlarged. `quality` is WebP's, 0 to 100.
+    by their names, all in pixels. No photo is enlarged. `quality` is WebP's, 0 to 100. The squares
+    show the `crop`; without one, what faces there are if they are to be found, else the centre.
     """
 
     squares: tuple[int, ...] = settings.RENDITION_SIZES
     wholes: Mapping[str, int] = field(default_factory=dict)
     quality: int = settings.WEBP_QUALITY
+    crop: Crop | None = None
+    find_faces: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -50,24 +55,37 @@ class Request:
     @classmethod
     def unpack(cls, message: bytes) -> "Request":
         """The request that `pack` wrote."""
-        return cls(**json.loads(message))
+        fields = json.loads(message)
+        crop = fields["crop"]
+        return cls(**{**fields, "crop": Crop(**crop) if crop else None})
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What became of a photo: its width and height in pixels, upright, and its renditions.
 
-    Each rendition is a WebP file, under its name.
+    Each rendition is a WebP file, under its name; the squares show the `crop`. The `placeholder` is
+    a ThumbHash in base64.
     """
 
     width: int
     height: int
+    crop: Crop
+    framing: Framing
+    placeholder: str
     renditions: Mapping[str, bytes]
 
     def pack(self) -> bytes:
         """The result as an answer."""
         sizes = {name: len(body) for name, body in self.renditions.items()}
-        head = {"width": self.width, "height": self.height, "renditions": sizes}
+        head = {
+            "width": self.width,
+            "height": self.height,
+            "crop": asdict(self.crop),
+            "framing": self.framing,
+            "placeholder": self.placeholder,
+            "renditions": sizes,
+        }
         return _packed(head) + b"".join(self.renditions.values())
 
 
@@ -94,6 +112,9 @@ def unpack_answer(answer: bytes, request: Request) -> Result:
         width, height, sizes = head["width"], head["height"], head["renditions"]
         if not (_is_count(width) and _is_count(height) and sizes.keys() == request.names):
             raise ValueError("another answer")
+        crop, placeholder = Crop(**head["crop"]), head["placeholder"]
+        if not (all(map(_is_share, (crop.x, crop.y, crop.size))) and _is_placeholder(placeholder)):
+            raise ValueError("another answer")
         renditions = {}
         for name, size in sizes.items():
             renditions[name], body = body[:size], body[size:]
@@ -102,7 +123,7 @@ def unpack_answer(answer: bytes, request: Request) -> Result:
             raise ValueError("bytes left over")
     except (struct.error, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("not an answer") from error
-    return Result(width, height, renditions)
+    return Result(width, height, crop, Framing(head["framing"]), placeholder, renditions)
 
 
 def _packed(head: Mapping[str, Any]) -> bytes:
@@ -112,6 +133,14 @@ def _packed(head: Mapping[str, Any]) -> bytes:
 
 def _is_count(value: object) -> bool:
     return type(value) is int and 0 < value <= settings.MAX_PIXELS
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def _is_placeholder(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9+/]{20,60}={0,2}", value) is not None
 
 
 def _check_webp(body: bytes) -> None:

@@ -6,17 +6,21 @@ before any is decoded. Whatever goes wrong is an `UnreadableImage` with a reason
 encoded anew from pixels, so nothing of the original file is in it.
 """
 
-from collections.abc import Iterator, Sequence
+import base64
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, floor
 
+import thumbhash  # type: ignore[import-untyped]
 from PIL import Image, ImageCms
 
 from vignette import settings
+from vignette.crop import CENTRE, Crop, Framing
 from vignette.images import formats, icc, libwebp
+from vignette.images.framing import frame_faces
 from vignette.images.messages import UnreadableImage
 
 # Where a photo is much too large, averaging whole blocks of pixels comes first, which is many
@@ -36,6 +40,17 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
+# Where a place of the upright photo is in what is stored, both as fractions of width and height.
+_STORED: dict[int, Callable[[float, float], tuple[float, float]]] = {
+    1: lambda x, y: (x, y),
+    2: lambda x, y: (1 - x, y),
+    3: lambda x, y: (1 - x, 1 - y),
+    4: lambda x, y: (x, 1 - y),
+    5: lambda x, y: (y, x),
+    6: lambda x, y: (y, 1 - x),
+    7: lambda x, y: (1 - y, 1 - x),
+    8: lambda x, y: (1 - y, x),
+}
 
 # libwebp's method, 0 to 6. The largest picture is what everything waits for: there half of the time
 # is worth three percent of the bytes. The others are encoded meanwhile, and more thoroughly, but a
@@ -45,6 +60,8 @@ _QUICK, _THOROUGH = 2, 4
 # Pixels across, below which a picture is kept exactly: icons and pixel art are this small, and WebP
 # otherwise stores colours at half the resolution.
 _LOSSLESS_BELOW = 64
+
+_PLACEHOLDER_SIDE = 32  # pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +76,26 @@ class Rendition:
     width: int
     height: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """The square of a photo that is shown: its pixels, upright, sRGB, in RGB or RGBA."""
+
+    picture: Image.Image
+    crop: Crop
+    framing: Framing
+
+    @property
+    def placeholder(self) -> str:
+        """What the picture looks like: a ThumbHash in base64, about 25 bytes."""
+        # It holds seven waves across at most: more pixels would cost time and change nothing.
+        small = self.picture.convert("RGBA").reduce(max(1, self.picture.width // _PLACEHOLDER_SIDE))
+        small.thumbnail((_PLACEHOLDER_SIDE, _PLACEHOLDER_SIDE))
+        # The library (0.1.2) fails on what is transparent.
+        opaque = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
+        hashed = thumbhash.rgba_to_thumb_hash(*opaque.size, list(opaque.tobytes()))
+        return base64.b64encode(bytes(hashed)).decode()
 
 
 class Photo:
@@ -79,15 +116,14 @@ class Photo:
         self,
         sizes: Sequence[int] = settings.RENDITION_SIZES,
         quality: int = settings.WEBP_QUALITY,
+        framed: "Framed | None" = None,
     ) -> list[Rendition]:
-        """Square, centre-cropped, upright sRGB WebP pictures. To be called once.
+        """Square, upright sRGB WebP pictures of what is framed: of the centre unless told.
 
         Raises:
             UnreadableImage: `corrupt_image` or `too_many_pixels`.
         """
-        side = min(max(sizes), self.width, self.height)
-        with _reading():
-            picture = _square(self._source, side)
+        picture = (framed or self.framed(max(sizes))).picture
         with ThreadPoolExecutor(2) as encoders:
             encoding: list[tuple[int, int, Future[bytes]]] = []
             for size in sorted(sizes, reverse=True):
@@ -98,6 +134,43 @@ class Photo:
                     current = encoders.submit(_webp, picture, quality, effort)
                 encoding.append((size, picture.width, current))
         return [Rendition(size, side, side, body.result()) for size, side, body in encoding]
+
+    def framed(
+        self,
+        side: int = max(settings.RENDITION_SIZES),
+        *,
+        crop: Crop | None = None,
+        find_faces: bool = False,
+    ) -> "Framed":
+        """The square that is shown, decoded: at most `side` pixels across, never enlarged.
+
+        That of the `crop`; without one around the faces, if they are to be found and there are
+        some, else the centre.
+
+        Raises:
+            UnreadableImage: `corrupt_image` or `too_many_pixels`.
+        """
+        with _reading():
+            framing = Framing.USER
+            if crop is None and find_faces:
+                crop, framing = self._around_faces(side), Framing.FACE
+            if crop is None:
+                crop, framing = CENTRE, Framing.CENTRE
+            crop = crop.inside(self.width, self.height)
+            side = min(side, crop.side(self.width, self.height))
+            return Framed(_square(self._source, self._stored(crop), side), crop, framing)
+
+    def _around_faces(self, side: int) -> Crop | None:
+        """The crop that shows the faces, if there are any."""
+        from vignette.images.faces import LOOKS, find_faces  # NumPy takes long to import
+
+        seen = _glance(self._source, min(side, *self._source.size), max(LOOKS))
+        return frame_faces(find_faces(seen), self.width, self.height)
+
+    def _stored(self, crop: Crop) -> tuple[float, float, int]:
+        """Where the centre of a crop is in the photo as it is stored, and how wide that is."""
+        x, y = _STORED[self._source.orientation](crop.x, crop.y)
+        return x, y, crop.side(self.width, self.height)
 
     def whole(self, side: int, quality: int = settings.WEBP_QUALITY) -> bytes:
         """The uncropped photo as an upright sRGB WebP picture, its longer side at most `side`.
@@ -145,11 +218,17 @@ def _reading() -> Iterator[None]:
         raise UnreadableImage("corrupt_image") from error
 
 
-def _square(source: formats.Source, side: int) -> Image.Image:
-    """The centre of a photo, decoded, `side` pixels square, upright, sRGB, in RGB or RGBA."""
+def _square(source: formats.Source, place: tuple[float, float, int], side: int) -> Image.Image:
+    """A square of a photo, decoded, `side` pixels across, upright, sRGB, in RGB or RGBA.
+
+    Its place is its centre, as fractions of the width and height that are stored, and its pixels
+    across in the photo.
+    """
     width, height = source.size
-    edge = min(width, height)
-    left, top = (width - edge) / 2, (height - edge) / 2
+    x, y, edge = place
+    left, top = x * width - edge / 2, y * height - edge / 2
+    if (x, y) != (0.5, 0.5):  # pixels that are shown one by one stay as they are
+        left, top = round(left), round(top)
     raster = source.decode(_whole_pixels((left, top, left + edge, top + edge)), side)
     left, top = left - raster.origin[0], top - raster.origin[1]
     (across, down), (right, bottom) = raster.scale, raster.size
@@ -160,6 +239,27 @@ def _square(source: formats.Source, side: int) -> Image.Image:
         min((top + edge) * down, bottom),
     )
     return _cut(source, raster, box, (side, side))
+
+
+def load_detector() -> None:
+    """Load what finds faces, which reads files."""
+    from vignette.images import faces
+
+    faces.load()
+
+
+def _glance(source: formats.Source, side: int, longer: int) -> Image.Image:
+    """A whole photo in RGB, upright, its longer side at least `longer` pixels if it has them.
+
+    What is decoded for that will do for a square of `side` pixels as well.
+    """
+    whole = (0, 0, *source.size)
+    raster = source.glance(longer) if source.glance else source.decode(whole, side)
+    factor = max(1, max(raster.size) // longer)
+    seen = raster.reduced((0, 0, *raster.size), factor)
+    if seen.mode == "RGBa":
+        seen = seen.convert("RGBA")
+    return _upright(seen.convert("RGB"), source.orientation)
 
 
 def _whole(source: formats.Source, side: int) -> Image.Image:
@@ -193,10 +293,11 @@ def _cut(
         ),
         _FILTER if factor == 1 else _FILTER_AFTER_AVERAGING,
     )
-    image = _srgb(image, source.icc_profile)
-    if source.orientation in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[source.orientation])
-    return image
+    return _upright(_srgb(image, source.icc_profile), source.orientation)
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def _whole_pixels(box: tuple[float, float, float, float]) -> formats.Box:

@@ -13,7 +13,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from vignette import settings
+from vignette import crop, settings
 from vignette.domain.model import UploadKind, UploadScope, UserChanges, UserState
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
 from vignette.http.access import Caller, require_key
@@ -68,8 +68,20 @@ class UserPatch(_Body):
 _THEIR_OWN = ("firstName", "lastName", "username")
 
 
+class Crop(_Body):
+    """A square of the upright photo: its centre, and its side as a part of the shorter side."""
+
+    x: Annotated[float, Field(ge=0, le=1)]
+    y: Annotated[float, Field(ge=0, le=1)]
+    size: Annotated[float, Field(gt=0, le=1)]
+
+
 class NewUpload(_Body):
-    """`POST /uploads`."""
+    """`POST /uploads`.
+
+    The pictures show the `crop`; without one the faces in the photo, else its centre. With
+    `preview` the whole photo can be seen as well, for browsers that cannot show it.
+    """
 
     kind: UploadKind
     content_type: Annotated[
@@ -81,6 +93,14 @@ class NewUpload(_Body):
     content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)]
     scope: UploadScope = UploadScope.USER
     user_id: Uuid | None = None
+    crop: Crop | None = None
+    preview: bool = False
+
+
+class UploadChanges(_Body):
+    """`PATCH /uploads/{upload_id}`: null frames the photo as if no crop had been chosen."""
+
+    crop: Crop | None
 
 
 class NewPicture(_Body):
@@ -120,6 +140,16 @@ def new_upload(request: Request) -> tuple[str, NewUpload]:
     if upload.content_length > settings.MAX_UPLOAD_BYTES:
         raise TooLarge(f"A photo has at most {settings.MAX_UPLOAD_BYTES} bytes.")
     return user_id, upload
+
+
+def new_crop(request: Request) -> crop.Crop | None:
+    """The crop that an upload is to show, or None to leave that to the service."""
+    return domain_crop(_parse(UploadChanges, request).crop)
+
+
+def domain_crop(wanted: Crop | None) -> crop.Crop | None:
+    """A crop in the domain's terms."""
+    return crop.Crop(wanted.x, wanted.y, wanted.size) if wanted else None
 
 
 def new_picture(request: Request) -> str | None:

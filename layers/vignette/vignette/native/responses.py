@@ -1,11 +1,14 @@
 """What the native API answers with."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal, NotRequired, TypedDict, cast
 
 from vignette import settings
+from vignette.crop import Framing
 from vignette.domain import model, pictures, uploads
+from vignette.domain.ids import PREVIEW
 from vignette.domain.model import UploadKind, UploadScope, UploadState, UserState
 
 # Formats, by the names that the OpenAPI document knows them by.
@@ -57,11 +60,26 @@ class Rendition(TypedDict):
     url: Url
 
 
+class Crop(TypedDict):
+    """A square of the upright photo.
+
+    `x` and `y` are its centre, as parts of the width and the height; `size` is its side, as a part
+    of the shorter side.
+    """
+
+    x: float
+    y: float
+    size: float
+
+
 class Upload(TypedDict):
     """An upload; what is not known yet is left out.
 
-    `width` and `height` are pixels of the upright photo. An upload that is somebody's picture
-    does not expire.
+    `width` and `height` are pixels of the upright photo. `crop` is the square that the renditions
+    show, and `framing` says whether the user chose it, a face did, or it is the centre.
+    `placeholder` is what they look like, a ThumbHash in base64. `preview` is the address of the
+    whole photo, for an hour, if it was asked for. An upload that is somebody's picture does not
+    expire.
     """
 
     id: Uuid
@@ -76,6 +94,10 @@ class Upload(TypedDict):
     height: NotRequired[int]
     bytes: NotRequired[int]
     renditions: NotRequired[list[Rendition]]
+    crop: NotRequired[Crop]
+    framing: NotRequired[Framing]
+    placeholder: NotRequired[str]
+    preview: NotRequired[Url]
     createdAt: DateTime
     expiresAt: DateTime | None
 
@@ -124,6 +146,10 @@ def upload(upload: model.Upload) -> Upload:
         "height": upload.height,
         "bytes": upload.bytes,
         "renditions": _renditions(upload),
+        "crop": asdict(upload.crop) if upload.crop and upload.framing else None,
+        "framing": upload.framing,
+        "placeholder": upload.placeholder,
+        "preview": _preview(upload),
     }
     known: dict[str, object] = {name: value for name, value in answer.items() if value is not None}
     known |= {
@@ -134,18 +160,25 @@ def upload(upload: model.Upload) -> Upload:
 
 
 def _renditions(upload: model.Upload) -> list[Rendition] | None:
-    if upload.state != UploadState.READY or not (upload.digest and upload.width and upload.height):
+    if not (upload.digest and upload.crop and upload.width and upload.height):
         return None
+    most = upload.crop.side(upload.width, upload.height)
     return [
         {
             "name": "thumb" if size == settings.THUMB_SIZE else str(size),
-            "width": min(size, upload.width, upload.height),
-            "height": min(size, upload.width, upload.height),
+            "width": min(size, most),
+            "height": min(size, most),
             "contentType": "image/webp",
             "url": pictures.rendition_url(upload.id, upload.digest, size),
         }
-        for size in settings.RENDITION_SIZES
+        for size in upload.sizes
     ]
+
+
+def _preview(upload: model.Upload) -> Url | None:
+    if not (upload.preview and upload.digest) or upload.in_use:
+        return None
+    return pictures.rendition_url(upload.id, upload.digest, PREVIEW)
 
 
 def _moment(milliseconds: int) -> DateTime:
