@@ -402,7 +402,6 @@ def forget_keys() -> None:
     secret._provider.cache_clear()
     secret._refreshed_at = float("-inf")
     access._remote.cache_clear()
-    access._refreshed_at = float("-inf")
 
 
 def _create_table(name: str, properties: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.clerk import Clerk
 from tests.unit.conftest import Answer, Service
+from tests.unit.test_authgear_users import causes, update
 
 from vignette import settings
 from vignette.domain import uploads
@@ -197,3 +198,60 @@ def test_counting_uploads_names_nobody(service: Service) -> None:
     [counter] = service.dynamodb.scan(TableName="idempotency")["Items"]
     assert user_id not in str(counter)
     assert int(counter["expiration"]["N"]) <= time.time() + 3600
+
+
+# What is shown to others
+
+HIDDEN = {
+    "right-to-left override": "Ada\u202eexe",
+    "isolate": "\u2066Ada",
+    "mark": "A\u200fda",
+    "zero-width space": "A\u200bda",
+    "word joiner": "A\u2060da",
+    "byte order mark": "Ada\ufeff",
+    "joiner of nothing": "Ada\u200d",
+    "joiner of Latin letters": "A\u200dda",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN.values(), ids=HIDDEN)
+def test_a_name_has_no_characters_that_cannot_be_seen(
+    service: Service, clerk: Clerk, name: str
+) -> None:
+    user_id = service.create_user()["id"]
+    before = service.everything()
+    native = service.as_user(user_id, "PATCH", ME, {"firstName": name})
+    assert (native.status, native.fields) == (422, {"firstName": "invalid_value"})
+    assert clerk.call("PATCH", f"/users/{user_id}", {"last_name": name}).status == 422
+    for attribute in ("name", "nickname", "given_name"):
+        assert causes(update(service, user_id, {attribute: name}))
+    assert service.everything() == before
+
+
+@pytest.mark.parametrize("name", ["علی‌رضا", "ක්‍රිෂාන්", "محمد", "Žofie", "O'Brien-Łuk", "山田"])
+def test_names_of_every_script_stay_as_they_are(service: Service, name: str) -> None:
+    user_id = service.create_user()["id"]
+    assert service.as_user(user_id, "PATCH", ME, {"firstName": name}).json["firstName"] == name
+    assert "errors" not in update(service, user_id, {"nickname": name})
+
+
+@pytest.mark.parametrize("attribute", ["website", "profile"])
+@pytest.mark.parametrize("address", ["javascript://example.com/%0aalert(1)", "data://x/y"])
+def test_an_address_that_becomes_a_link_is_one_of_the_web(
+    service: Service, attribute: str, address: str
+) -> None:
+    user_id = service.create_user()["id"]
+    assert causes(update(service, user_id, {attribute: address})) == {f"/{attribute}": "format"}
+
+
+def test_a_second_address_that_becomes_the_first_is_listed_once_and_stays_verified(
+    service: Service, clerk: Clerk
+) -> None:
+    user = service.create_user(email="first@example.com")
+    second = {"user_id": user["id"], "email_address": "second@example.com", "verified": True}
+    clerk.ok("POST", "/email_addresses", second)
+    path = f"/api/v1/shared/users/{user['id']}"
+    changed = service.with_key("PATCH", path, {"email": "second@example.com"}).json
+    assert (changed["email"], changed["emailVerified"]) == ("second@example.com", True)
+    listed = [each["email_address"] for each in clerk.read(user["id"])["email_addresses"]]
+    assert listed == ["second@example.com", "first@example.com"]

@@ -325,6 +325,51 @@ def test_where_the_issuers_keys_cannot_be_read_the_caller_is_asked_to_come_back(
     assert int(answer.headers["retry-after"]) > 0
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the service takes for the time of a clock that only runs when it is told to."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("vignette.http.access.time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def test_known_keys_serve_for_a_day_while_the_issuer_is_down(
+    service: Service, user_id: str, issuer: Issuer, clock: SimpleNamespace
+) -> None:
+    token = service.token(user_id, exp=int(time.time()) + 3 * 86_400)
+    assert service.call("GET", ME, token=token).status == 200
+    issuer.up, issuer.requests = False, 0
+    clock.now += 23 * 3600
+    for _ in range(20):
+        assert service.call("GET", ME, token=token).status == 200
+    assert issuer.requests == 1  # and not once for every request, 3 seconds each
+    clock.now += 2 * 3600
+    assert service.call("GET", ME, token=token).status == 503
+    issuer.up = True
+    clock.now += 11
+    assert service.call("GET", ME, token=token).status == 200
+
+
+def test_an_issuer_that_is_down_is_asked_at_a_bounded_rate(
+    service: Service, user_id: str, issuer: Issuer, clock: SimpleNamespace
+) -> None:
+    issuer.up = False
+    for _ in range(60):
+        assert service.as_user(user_id, "GET", ME).status == 503
+        clock.now += 1
+    assert issuer.requests <= 6
+
+
+@pytest.mark.parametrize(("use", "status"), [("enc", 401), ("sig", 200), (None, 200)])
+def test_a_key_for_encryption_signs_nothing(
+    service: Service, user_id: str, monkeypatch: pytest.MonkeyPatch, use: str | None, status: int
+) -> None:
+    key = {**OWN_JWK, "kid": "mine", **({"use": use} if use else {})}
+    monkeypatch.setenv("JWT_JWKS", json.dumps({"keys": [key]}))
+    token = rs256(service.claims(user_id), key=OTHER_RSA_KEY, kid="mine")
+    assert service.call("GET", ME, token=token).status == status
+
+
 # The secret key
 
 

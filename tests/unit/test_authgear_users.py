@@ -831,7 +831,7 @@ def test_all_that_is_wrong_is_named_at_once(service: Service) -> None:
         ("locale", "en-u-ca-gregory-x-own"),
         ("website", "http://example.com"),
         ("website", "https://example.com/a/?q=1#f"),
-        ("profile", "ftp://example.com/ada"),
+        ("profile", "http://example.com/ada"),
         ("picture", "http://example.com/a/b.png?size=3"),
     ],
 )

@@ -22,6 +22,7 @@ UNUSED_UPLOAD_SECONDS = 24 * 60 * 60
 PICTURE_URL_SECONDS = 60 * 60
 SECRET_CACHE_SECONDS = 5 * 60
 JWKS_CACHE_SECONDS = 5 * 60
+JWKS_STALE_SECONDS = 24 * 60 * 60  # how long known keys serve while their issuer is down
 RETRY_AFTER_SECONDS = 1
 ANSWER_SECONDS = 24 * 60 * 60  # how long a creating call is answered the same
 ATTEMPT_SECONDS = 2  # how long an attempt of one keeps others with its key waiting

@@ -25,6 +25,7 @@ from vignette.errors import (
     UploadWrongKind,
     UploadWrongScope,
 )
+from vignette.http import characters
 
 type Attributes = Mapping[str, Any]
 
@@ -40,6 +41,8 @@ _OTHERS = frozenset({"name", "middle_name", "nickname", "profile", "website", "g
     "address",
 }
 _NAMES = _IDENTITIES | _FIELDS.keys() | _OTHERS | {"picture"}
+_DISPLAY_NAMES = {"name", "given_name", "family_name", "middle_name", "nickname"}
+_HIDDEN = re.compile(characters.HIDDEN)
 _ADDRESS_PARTS = frozenset(
     {"formatted", "street_address", "locality", "region", "postal_code", "country"}
 )
@@ -222,6 +225,8 @@ def _causes(name: str, value: object) -> Iterator[Cause]:
             yield Cause(f"/{name}", "format", {"format": format_name, "error": error})
     elif not value:
         yield _too_short(f"/{name}")
+    elif name in _DISPLAY_NAMES and _HIDDEN.search(value):
+        yield Cause(f"/{name}", "general", {"msg": "has characters that cannot be seen"})
 
 
 def _address_causes(address: object) -> Iterator[Cause]:
@@ -252,6 +257,8 @@ def _uri_error(value: str) -> str | None:
     parts = _split(value)
     if parts is None or not parts.scheme or not parts.netloc:
         return "input URL must be absolute"
+    if parts.scheme not in ("http", "https"):  # it ends as a link on somebody's page
+        return f"invalid scheme: {parts.scheme}"
     return _path_error(parts.path)
 
 

@@ -323,17 +323,26 @@ def changed(user: User, changes: UserChanges) -> User:
     """A user with attributes replaced, as `UserChanges` says."""
     attributes: dict[str, Any] = dict(changes)
     if "email" in attributes:
-        address = attributes.pop("email")
-        if address is None:
-            user = replace(user, emails=user.emails[1:])
-        elif user.email is None or address != user.email.value:
-            primary = identification(user.id, address, verified=False)
-            user = replace(user, emails=(primary, *user.emails[1:]))
+        user = replace(user, emails=_with_first(user, attributes.pop("email")))
     if "email_verified" in attributes:
         verified = attributes.pop("email_verified")
         if user.email:
             user = replace(user, emails=(replace(user.email, verified=verified), *user.emails[1:]))
     return replace(user, **attributes)
+
+
+def _with_first(user: User, address: str | None) -> tuple[Identification, ...]:
+    """The addresses of a user with a first one, without it if there is none.
+
+    One that the user has already comes first as it is; a new one takes the place of the first.
+    """
+    if address is None:
+        return user.emails[1:]
+    own = next((each for each in user.emails if each.value == address), None)
+    if own:
+        return (own, *(each for each in user.emails if each is not own))
+    rest = [each for each in user.emails[1:] if each.value.lower() != address.lower()]
+    return (identification(user.id, address, verified=False), *rest)
 
 
 def _stored(values: Mapping[str, Any]) -> Item:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from vignette import settings
 from vignette.errors import Forbidden, Unauthenticated, Unavailable
+from vignette.runtime.telemetry import logger
 
 if TYPE_CHECKING:
-    from jwt import PyJWK, PyJWKClient
+    from jwt import PyJWK
 
 # RFC 8725, section 3.1: the algorithms are the service's choice, never the token's.
 _USER_ALGORITHMS = ("RS256", "ES256")
 _ADMIN_ALGORITHMS = ("RS256",)
 # An unknown key may be newer than the cached ones; ask again, but not for every wrong token.
 _REFRESH_SECONDS = 10.0
-_refreshed_at = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,26 +180,23 @@ def _verification_key(header: dict[str, Any], jwks: str, algorithms: Sequence[st
         raise jwt.InvalidAlgorithmError("The token's algorithm is not accepted.")
     for keys in _key_sets(jwks):
         for key in keys:
-            if key.algorithm_name == header["alg"] and header.get("kid") in (None, key.key_id):
+            if (
+                key.algorithm_name == header["alg"]
+                and key.public_key_use in (None, "sig")  # RFC 7517, section 4.2
+                and header.get("kid") in (None, key.key_id)
+            ):
                 return key
     raise jwt.InvalidKeyError("The token's key is not known.")
 
 
 def _key_sets(jwks: str) -> "Iterator[list[PyJWK]]":
     """The issuer's keys as they are known and, where they have an address, as they are now."""
-    import jwt
-
     if not jwks.startswith("https://"):
         yield _parsed(jwks)
         return
-    global _refreshed_at
-    try:
-        yield _remote(jwks).get_jwk_set().keys
-        if time.monotonic() - _refreshed_at > _REFRESH_SECONDS:
-            _refreshed_at = time.monotonic()
-            yield _remote(jwks).get_jwk_set(refresh=True).keys
-    except (jwt.PyJWKClientError, jwt.PyJWKSetError, ValueError) as error:
-        raise Unavailable("The issuer's keys cannot be read.") from error
+    issuer = _remote(jwks)
+    yield issuer.known()
+    yield issuer.newest()
 
 
 @cache
@@ -209,8 +206,54 @@ def _parsed(jwks: str) -> "list[PyJWK]":
     return jwt.PyJWKSet.from_dict(json.loads(jwks)).keys
 
 
-@cache
-def _remote(address: str) -> "PyJWKClient":
-    import jwt
+class _Issuer:
+    """An issuer whose keys have an address. It is asked every few seconds at most, up or down."""
 
-    return jwt.PyJWKClient(address, lifespan=settings.JWKS_CACHE_SECONDS, timeout=3)
+    def __init__(self, address: str) -> None:
+        import jwt
+
+        self._client = jwt.PyJWKClient(address, cache_jwk_set=False, timeout=3)
+        self._keys: list[PyJWK] = []
+        self._read_at = self._failed_at = self._refreshed_at = float("-inf")
+
+    def known(self) -> "list[PyJWK]":
+        """The keys of a few minutes ago or, while the issuer is down, of a day at most.
+
+        Raises `Unavailable` if they are older.
+        """
+        if time.monotonic() - self._read_at > settings.JWKS_CACHE_SECONDS:
+            self._read()
+        if time.monotonic() - self._read_at > settings.JWKS_STALE_SECONDS:
+            raise Unavailable("The issuer's keys cannot be read.")
+        return self._keys
+
+    def newest(self) -> "list[PyJWK]":
+        """The keys as they are now, or were some seconds ago.
+
+        Raises `Unavailable` if the issuer was down then.
+        """
+        if time.monotonic() - self._refreshed_at > _REFRESH_SECONDS:
+            self._refreshed_at = time.monotonic()
+            self._read()
+        if self._failed_at > self._read_at:
+            raise Unavailable("The issuer's keys cannot be read.")
+        return self._keys
+
+    def _read(self) -> None:
+        """Ask the issuer, unless it was down some seconds ago."""
+        import jwt
+
+        if time.monotonic() - self._failed_at <= _REFRESH_SECONDS:
+            return
+        try:
+            self._keys = self._client.get_jwk_set().keys
+        except (jwt.PyJWKClientError, jwt.PyJWKSetError, ValueError) as error:
+            self._failed_at = time.monotonic()
+            logger.warning("the issuer's keys cannot be read", cause=type(error).__name__)
+        else:
+            self._read_at = time.monotonic()
+
+
+@cache
+def _remote(address: str) -> _Issuer:
+    return _Issuer(address)

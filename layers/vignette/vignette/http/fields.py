@@ -12,6 +12,8 @@ from pydantic import (
 )
 from pydantic_core import Url
 
+from vignette.http.characters import NAME
+
 # The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
 # leaves out the quoted forms of RFC 5322 that nobody uses; 254 is the limit of RFC 5321.
 _EMAIL = (
@@ -19,7 +21,6 @@ _EMAIL = (
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
 )
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-_NOT_BLANK = r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s\x85][^\x00-\x1f\x7f]*$"
 # What JSON Schema can say of a web address.
 _WEB_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://", "maxLength": 2048}
 
@@ -44,7 +45,7 @@ Email = Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=_NOT_BLANK),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=NAME),
 ]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]

@@ -1,0 +1,14 @@
+"""Characters that are not seen, but change what is seen: regular expressions for display names."""
+
+# Controls of direction (Unicode, UAX 9) and what has no width: they make a name look like another.
+# The joiners shape letters from Arabic to Myanmar, and are left where such a letter follows.
+_HIDDEN = r"\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+_JOINERS = r"\u200c\u200d"
+_JOINED = r"[\u200c\u200d][\u0600-\u109f]"
+
+HIDDEN = rf"[{_HIDDEN}]|[{_JOINERS}](?![\u0600-\u109f])"
+
+_CONTROL = r"\x00-\x1f\x7f"
+_SEEN = rf"(?:[^{_CONTROL}{_HIDDEN}{_JOINERS}](?:{_JOINED})?)*"
+_NOT_BLANK = rf"[^{_CONTROL}{_HIDDEN}{_JOINERS}\s\x85](?:{_JOINED})?"
+NAME = rf"^{_SEEN}{_NOT_BLANK}{_SEEN}$"
