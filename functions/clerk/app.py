@@ -3,7 +3,7 @@
 from vignette.clerk import queries, responses
 from vignette.clerk.errors import render
 from vignette.domain import identifications, pictures, profiles, users
-from vignette.domain.model import IdentificationKind, User, UserChanges
+from vignette.domain.model import Identification, IdentificationKind, User, UserChanges
 from vignette.http.access import require_key
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
@@ -15,10 +15,11 @@ def create(request: Request) -> Response:
 
     require_key(request.caller)
 
-    def create_user(user_id: str) -> Response:
-        return _user(request, users.create(requests.new_user(request, user_id)))
+    def create_user(user_id: str) -> User:
+        return users.create(requests.new_user(request, user_id))
 
-    return once(request, create_user)
+    user = once(request, create_user, name=lambda user: user.id, find=users.get)
+    return _user(request, user)
 
 
 def read(request: Request) -> Response:
@@ -141,9 +142,9 @@ class Identifications:
 
         require_key(request.caller)
 
-        def add(seed: str) -> Response:
+        def add(seed: str) -> Identification:
             new = requests.new_identification(request, self._kind)
-            added = identifications.add(
+            return identifications.add(
                 self._kind,
                 new.user_id,
                 new.value,
@@ -151,9 +152,12 @@ class Identifications:
                 primary=new.primary,
                 seed=seed,
             )
-            return Response(200, responses.identification(self._kind, added))
 
-        return once(request, add)
+        def find(identification_id: str) -> Identification:
+            return identifications.get(self._kind, identification_id)
+
+        added = once(request, add, name=lambda added: added.id, find=find)
+        return Response(200, responses.identification(self._kind, added))
 
     def read(self, request: Request) -> Response:
         """`GET /email_addresses/{email_address_id}`, `GET /phone_numbers/{phone_number_id}`."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vignette.domain import profiles, users
+from vignette.domain.model import User
 from vignette.http.access import require_key, require_user
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
@@ -16,11 +17,11 @@ def create(request: Request) -> Response:
 
     require_key(request.caller)
 
-    def create_user(user_id: str) -> Response:
-        user = users.create(users.changed(users.blank(user_id), requests.new_user(request)))
-        return Response(201, responses.user(user))
+    def create_user(user_id: str) -> User:
+        return users.create(users.changed(users.blank(user_id), requests.new_user(request)))
 
-    return once(request, create_user)
+    user = once(request, create_user, name=lambda user: user.id, find=users.get)
+    return Response(201, responses.user(user))
 
 
 def read(request: Request) -> Response:

@@ -12,9 +12,9 @@ def create(request: Request) -> Response:
     from vignette.native import requests  # reading and deleting need no validation
 
     # Each attempt makes a record of its own: one whose form nobody got expires.
-    def create_upload(_: str) -> Response:
+    def create_upload(_: str) -> uploads.Ticket:
         user_id, wanted = requests.new_upload(request)
-        ticket = uploads.create(
+        return uploads.create(
             user_id,
             kind=wanted.kind,
             scope=wanted.scope,
@@ -23,9 +23,14 @@ def create(request: Request) -> Response:
             crop=requests.domain_crop(wanted.crop),
             preview=wanted.preview,
         )
-        return Response(201, responses.ticket(ticket))
 
-    return once(request, create_upload)
+    def find_upload(upload_id: str) -> uploads.Ticket:
+        _, wanted = requests.new_upload(request)
+        upload = uploads.get(upload_id, owner=request.caller.user_id)
+        return uploads.ticket(upload, content_type=wanted.content_type)
+
+    ticket = once(request, create_upload, name=lambda made: made.upload.id, find=find_upload)
+    return Response(201, responses.ticket(ticket))
 
 
 def read(request: Request) -> Response:

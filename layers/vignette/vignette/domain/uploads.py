@@ -54,7 +54,13 @@ def create(
     upload = begin(
         user_id, kind=kind, scope=scope, by_themselves=by_themselves, crop=crop, preview=preview
     )
-    expires_at = datetime.now(UTC) + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
+    return ticket(upload, content_type=content_type)
+
+
+def ticket(upload: Upload, *, content_type: str) -> Ticket:
+    """Sign the form for an upload's photo, which ends a while after the upload began."""
+    begun_at = datetime.fromtimestamp(upload.created_at / 1000, UTC)
+    expires_at = begun_at + timedelta(seconds=settings.UPLOAD_FORM_SECONDS)
     form = bucket.presigned_post(
         original_object_key(upload.id),
         content_type=content_type,

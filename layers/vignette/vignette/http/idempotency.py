@@ -1,11 +1,11 @@
 """Creating calls that may be sent again: the `Idempotency-Key` header.
 
-The header is that of draft-ietf-httpapi-idempotency-key-header. Answers are kept by Powertools'
-idempotency utility in a table of their own, under a hash of caller, route and key.
+The header is that of draft-ietf-httpapi-idempotency-key-header. Powertools' idempotency utility
+keeps the id of what a call has made in a table of its own, under a hash of caller, route and key.
+The answer is made anew from that each time, so that it says nothing of who or what is gone.
 """
 
 import hmac
-import json
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from vignette import settings
 from vignette.adapters import aws
 from vignette.domain.ids import derived_id, new_id
 from vignette.errors import FieldProblem, IdempotencyKeyInUse, IdempotencyKeyReused, Invalid
-from vignette.http.api import Request, Response
+from vignette.http.api import Request
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
@@ -22,15 +22,26 @@ if TYPE_CHECKING:
 _HEADER = "idempotency-key"
 
 
-def once(request: Request, create: Callable[[str], Response]) -> Response:
-    """Answer a creating call, with a key only once: after that the first answer is given again.
+def once[Made](
+    request: Request,
+    create: Callable[[str], Made],
+    *,
+    name: Callable[[Made], str],
+    find: Callable[[str], Made],
+) -> Made:
+    """What a creating call makes; with a key only once, after that what was made then.
 
     `create` gets the id for what it creates. Every attempt with the same key and body gets the
     same one, so that what an attempt without an answer has created is found and not made twice.
-    Only what was created is kept, for `settings.ANSWER_SECONDS`; errors are found anew.
+    `name` is the id of what was made, which is kept for `settings.ANSWER_SECONDS`, and `find`
+    reads what has such an id. Errors are found anew.
 
-    Raises `Invalid`, `IdempotencyKeyReused`, `IdempotencyKeyInUse`, what `create` raises, and
-    `Unavailable`.
+    Raises:
+        Invalid: The key is empty or too long.
+        IdempotencyKeyReused: The key came with another body before.
+        IdempotencyKeyInUse: The request is being answered.
+        Unavailable: DynamoDB did not do it.
+        VignetteError: What `create` and `find` raise; `find` does if what was made is gone.
     """
     key = request.headers.get(_HEADER)
     if key is None:
@@ -38,10 +49,18 @@ def once(request: Request, create: Callable[[str], Response]) -> Response:
     if not 1 <= len(key) <= settings.MAX_IDEMPOTENCY_KEY_CHARACTERS:
         detail = f"has 1 to {settings.MAX_IDEMPOTENCY_KEY_CHARACTERS} characters"
         raise Invalid(FieldProblem("Idempotency-Key", "invalid_value", detail))
-    return _once(request, key, create)
+    made: list[Made] = []
+
+    def create_and_name(new: str) -> str:
+        made.append(create(new))
+        return name(made[0])
+
+    kept = _kept(request, key, create_and_name)
+    return made[0] if made else find(kept)
 
 
-def _once(request: Request, key: str, create: Callable[[str], Response]) -> Response:
+def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
+    """What `create` answers, or has answered to an earlier request with the same key."""
     from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
     from aws_lambda_powertools.utilities.idempotency.exceptions import (
         IdempotencyAlreadyInProgressError,
@@ -55,7 +74,7 @@ def _once(request: Request, key: str, create: Callable[[str], Response]) -> Resp
     body = hmac.digest(key.encode(errors="surrogatepass"), sent_body, "sha256").hex()
     scoped = [request.caller.user_id, key]  # nobody is the holder of the secret key
     answered = idempotent_function(
-        lambda *, sent: _to_stored(create(derived_id(request.route, *sent["key"], sent["body"]))),
+        lambda *, sent: create(derived_id(request.route, *sent["key"], sent["body"])),
         data_keyword_argument="sent",
         persistence_store=_store(settings.idempotency_table(), aws.client("dynamodb")),
         config=IdempotencyConfig(
@@ -70,7 +89,7 @@ def _once(request: Request, key: str, create: Callable[[str], Response]) -> Resp
     try:
         with aws.aws_errors():
             try:
-                return _from_stored(answered(sent={"key": scoped, "body": body}))
+                return str(answered(sent={"key": scoped, "body": body}))
             except IdempotencyPersistenceLayerError as error:
                 raise error.__cause__ or error from None
     except IdempotencyValidationError:
@@ -89,15 +108,6 @@ class _Attempt:
     def get_remaining_time_in_millis(self) -> int:
         """The time after which another attempt may begin, in milliseconds."""
         return settings.ATTEMPT_SECONDS * 1000
-
-
-def _to_stored(response: Response) -> dict[str, Any]:
-    """What is kept of an answer; the content as text, which keeps the order of its names."""
-    return {"status": response.status, "content": json.dumps(response.content)}
-
-
-def _from_stored(stored: dict[str, Any]) -> Response:
-    return Response(stored["status"], json.loads(stored["content"]))
 
 
 @cache
