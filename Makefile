@@ -18,10 +18,13 @@ endef
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run check format test invoke bench openapi lock clean
+.PHONY: run token check format test invoke bench openapi lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
+
+token: # Print a token of the user whose id is SUB, for the running stack
+	@$(SETUP) ministack -- local/user_token.py -- '$(SUB)'
 
 check: # Format, lint, types, template and unit tests without the long matrices; T=FILE for one file
 	@$(SETUP) dev sam

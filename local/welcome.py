@@ -11,6 +11,7 @@ Open that address in a browser: drop a photo, move it, save it, and see what the
 
 Secret key (acts on any user)   {secretKey}
 User token (acts as one user)   {userToken}
+Token of any other user         make token SUB=ID
 
 Paste these into a second terminal, in this directory, to give that user a picture:
 

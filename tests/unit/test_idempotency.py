@@ -84,6 +84,20 @@ def test_another_body_under_the_same_key_is_refused(service: Service) -> None:
     assert "augusta" not in service.everything()
 
 
+def test_the_same_json_in_another_order_is_the_same_request(service: Service) -> None:
+    first = create(service, ADA)
+    again = create(service, dict(reversed(ADA.items())))
+    assert (again.status, again.json) == (201, first.json)
+
+
+def test_an_attempt_in_another_order_makes_no_second_user(service: Service) -> None:
+    first = create(service, ADA)
+    (record,) = records(service)
+    service.dynamodb.delete_item(TableName="idempotency", Key={"id": record["id"]})
+    again = create(service, dict(reversed(ADA.items())))
+    assert (again.status, again.json["id"]) == (201, first.json["id"])
+
+
 def test_another_key_is_another_request(service: Service) -> None:
     create(service, ADA)
     answer = create(service, ADA, "another key")

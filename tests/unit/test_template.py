@@ -121,6 +121,11 @@ def test_allowed_origins_are_those_of_the_api_and_the_bucket() -> None:
     assert template()["Globals"]["HttpApi"]["CorsConfiguration"]["AllowOrigins"] == origins
 
 
+def test_pages_may_read_the_headers_that_explain_a_refusal() -> None:
+    exposed = set(template()["Globals"]["HttpApi"]["CorsConfiguration"]["ExposeHeaders"])
+    assert exposed >= {"retry-after", "www-authenticate", "x-request-id"}
+
+
 def test_cleanup_hears_of_records_that_are_gone_and_of_pictures_that_are_set() -> None:
     properties = functions()["cleanup"]["Events"]["RecordGone"]["Properties"]
     assert properties["Stream"] == {"Fn::GetAtt": "UploadsTable.StreamArn"}

@@ -70,7 +70,7 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
     )
 
     # Bodies hold passwords: with the key, which is not stored, they cannot be guessed from this.
-    sent_body = request.body(max_bytes=settings.MAX_JSON_BODY_BYTES)
+    sent_body = _canonical(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES))
     body = hmac.digest(key.encode(errors="surrogatepass"), sent_body, "sha256").hex()
     scoped = [request.caller.user_id, key]  # nobody is the holder of the secret key
     answered = idempotent_function(
@@ -96,6 +96,17 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
         raise IdempotencyKeyReused("The key was sent before, with another body.") from None
     except (IdempotencyAlreadyInProgressError, IdempotencyInconsistentStateError):
         raise IdempotencyKeyInUse("A request with this key is being answered.") from None
+
+
+def _canonical(body: bytes) -> bytes:
+    """The same bytes for the same JSON, whatever the order of its names and its white space.
+
+    What is no JSON is left as it is: `create` refuses it.
+    """
+    try:
+        return json.dumps(json.loads(body), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        return body
 
 
 class _Attempt:
