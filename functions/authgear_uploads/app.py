@@ -4,14 +4,14 @@ from vignette import settings
 from vignette.authgear import addresses
 from vignette.authgear.errors import invalid, render
 from vignette.domain.ids import new_id
-from vignette.http.access import authenticate_admin
 from vignette.http.api import Api, Request, Response
 
 
 def issue(request: Request) -> Response:
     """`/_api/admin/images/upload`: an address that takes one picture."""
-    authenticate_admin(request.headers.get("authorization"))
-    path = addresses.signed(addresses.image_path(new_id()))
+    request.authenticate_admin()
+    request.target = new_id()
+    path = addresses.signed(addresses.image_path(request.target))
     return Response(200, {"result": {"upload_url": f"{request.origin}{path}"}})
 
 
@@ -23,6 +23,7 @@ def receive(request: Request) -> Response:
     object_id = request.path("object_id")
     path = f"/_images/{request.path('app_id')}/{object_id}"
     usable_until = addresses.verify(path, request.query)
+    request.actor = "signed_address"
     body = request.body(max_bytes=settings.MAX_BODY_BYTES)
     files = forms.files(request.headers.get("content-type"), body)
     if len(files) != 1:

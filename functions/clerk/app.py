@@ -19,6 +19,7 @@ def create(request: Request) -> Response:
         return users.create(requests.new_user(request, user_id))
 
     user = once(request, create_user, name=lambda user: user.id, find=users.get)
+    request.target = user.id
     return _user(request, user)
 
 
@@ -157,6 +158,7 @@ class Identifications:
             return identifications.get(self._kind, identification_id)
 
         added = once(request, add, name=lambda added: added.id, find=find)
+        request.target = added.id
         return Response(200, responses.identification(self._kind, added))
 
     def read(self, request: Request) -> Response:

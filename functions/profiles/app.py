@@ -21,6 +21,7 @@ def create(request: Request) -> Response:
         return users.create(users.changed(users.blank(user_id), requests.new_user(request)))
 
     user = once(request, create_user, name=lambda user: user.id, find=users.get)
+    request.target = user.id
     return Response(201, responses.user(user))
 
 

@@ -30,6 +30,7 @@ def create(request: Request) -> Response:
         return uploads.ticket(upload, content_type=wanted.content_type)
 
     ticket = once(request, create_upload, name=lambda made: made.upload.id, find=find_upload)
+    request.target = ticket.upload.id
     return Response(201, responses.ticket(ticket))
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.unit.conftest import AwsAnswer, Service, aws_error
+from tests.unit.test_authgear_users import update
 
 USERS = "/api/v1/shared/users"
 ME = "/api/v1/users/me"
@@ -159,3 +160,55 @@ def test_a_fault_leaves_no_secret_in_the_log(
     answer = service.with_key("POST", USERS, {**SECRETS, "lastName": "L"})
     assert answer.status in (500, 503)
     assert is_secret_free(output(), service.secret_key)
+
+
+def changes(written: str) -> list[dict[str, Any]]:
+    """The lines of changes, without what every line has."""
+    names = ("who", "whom", "kind", "outcome")
+    lines = [each for each in entries(written) if each.get("message") == "change"]
+    assert all(each["request_id"] for each in lines)
+    return [{name: each[name] for name in names if name in each} for each in lines]
+
+
+def test_each_change_is_a_line_with_who_whom_what_and_outcome(
+    service: Service, output: Output
+) -> None:
+    user_id = service.create_user(**SECRETS)["id"]
+    [created] = changes(output())
+    assert created == {
+        "who": "secret_key",
+        "whom": user_id,
+        "kind": f"POST {USERS}",
+        "outcome": "done",
+    }
+    service.as_user(user_id, "GET", ME)
+    service.as_user(user_id, "PATCH", ME, {"firstName": "Ada-Secret"})
+    service.as_user(user_id, "PATCH", ME, {"email": "other-secret@example.com"})
+    service.call("DELETE", f"{USERS}/{user_id}", token="wrong")
+    upload_id = service.create_upload(user_id)
+    update(service, user_id, {"nickname": "Ada-Secret"})
+    service.with_key("DELETE", f"{USERS}/ada.secret@example.com")
+    written = output()
+    assert changes(written) == [
+        {"who": user_id, "whom": user_id, "kind": f"PATCH {ME}", "outcome": "done"},
+        {"who": user_id, "whom": user_id, "kind": f"PATCH {ME}", "outcome": "forbidden"},
+        {
+            "who": "nobody",
+            "whom": user_id,
+            "kind": f"DELETE {USERS}/{{user_id}}",
+            "outcome": "unauthenticated",
+        },
+        {
+            "who": "secret_key",
+            "whom": upload_id,
+            "kind": "POST /api/v1/uploads",
+            "outcome": "done",
+        },
+        {"who": "admin_api", "whom": user_id, "kind": "updateUser", "outcome": "done"},
+        {
+            "who": "secret_key",
+            "kind": f"DELETE {USERS}/{{user_id}}",
+            "outcome": "user_not_found",
+        },
+    ]
+    assert is_secret_free(written, "other-secret@example.com")

@@ -31,6 +31,8 @@ from vignette.authgear import attributes
 from vignette.authgear.errors import ApiError, Cause, invalid, validation_failed
 from vignette.domain import profiles, users
 from vignette.domain.model import User
+from vignette.errors import VignetteError
+from vignette.runtime.telemetry import audit
 
 # Authgear's limit on a page (`pkg/util/graphqlutil`).
 _MAX_PAGE = 20
@@ -275,6 +277,29 @@ def _delete_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
     return {"deletedUserID": input["userID"]}
 
 
+def _audited(kind: str, resolver: Resolver) -> Resolver:
+    """A mutation that is written down as a change, done or not."""
+
+    def resolve(root: object, info: Info, input: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        node, outcome = input.get("userID"), "done"
+        try:
+            result = resolver(root, info, input)
+            node = node or node_id(result["user"].id)
+        except VignetteError as error:
+            outcome = error.code
+            raise
+        except Exception:
+            outcome = "internal_error"
+            raise
+        finally:
+            known = None if outcome.endswith("_not_found") else (_decoded(node) if node else None)
+            whom = known.removeprefix("User:") if known else None
+            audit(who="admin_api", whom=whom, kind=kind, outcome=outcome)
+        return result
+
+    return resolve
+
+
 def _json_object(value: object) -> Mapping[str, Any]:
     """The value itself, where JSON can say it: it is stored and sent as that."""
     try:
@@ -305,9 +330,9 @@ _RESOLVERS: dict[str, dict[str, Resolver]] = {
         "getUserByLoginID": _user_by_login_id,
     },
     "Mutation": {
-        "createUser": _create_user,
-        "updateUser": _update_user,
-        "deleteUser": _delete_user,
+        "createUser": _audited("createUser", _create_user),
+        "updateUser": _audited("updateUser", _update_user),
+        "deleteUser": _audited("deleteUser", _delete_user),
     },
     "User": {
         "id": lambda user, _: node_id(user.id),

@@ -13,9 +13,12 @@ from urllib.parse import parse_qsl
 from vignette import settings
 from vignette.adapters import deadline
 from vignette.errors import Malformed, TooLarge, VignetteError
-from vignette.http.access import Caller, authenticate
+from vignette.http.access import Caller, authenticate, authenticate_admin
 from vignette.runtime.startup import prime
-from vignette.runtime.telemetry import count, finish, logger
+from vignette.runtime.telemetry import audit, count, finish, logger
+
+# Parameters of paths that say what a request is about.
+_TARGETS = ("user_id", "upload_id", "object_id", "email_address_id", "phone_number_id")
 
 _PIXELS = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
@@ -29,6 +32,9 @@ class Request:
     def __init__(self, event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
         self._event = event
         self.context = context
+        # For the line of a change: who acts if it is no caller, and what was made.
+        self.actor: str | None = None
+        self.target: str | None = None
 
     @property
     def id(self) -> str:
@@ -80,6 +86,26 @@ class Request:
     def caller(self) -> Caller:
         """Who sent the request. Raises `Unauthenticated` and `Unavailable`."""
         return authenticate(self.headers.get("authorization"))
+
+    @property
+    def who(self) -> str:
+        """Who acts: a user by id, or in which role; nobody until credentials are verified."""
+        if self.actor or "caller" not in self.__dict__:
+            return self.actor or "nobody"
+        return self.caller.user_id or "secret_key"
+
+    @property
+    def whom(self) -> str | None:
+        """The id of whom or what the request is about, as far as it is known."""
+        parameters = self._event.get("pathParameters") or {}
+        named = next((self.path(each) for each in _TARGETS if each in parameters), None)
+        is_user = "caller" in self.__dict__
+        return self.target or named or (self.caller.user_id if is_user else None)
+
+    def authenticate_admin(self) -> None:
+        """Check that the Admin API is called. Raises `Unauthenticated` and `Unavailable`."""
+        authenticate_admin(self.headers.get("authorization"))
+        self.actor = "admin_api"
 
     def body(self, *, max_bytes: int) -> bytes:
         """The body as it was sent. Raises `TooLarge` and `Malformed`."""
@@ -136,7 +162,8 @@ class Api:
 
     `routes` maps the route keys of `template.yaml` to functions; `render_error` puts an error
     into the words of a wire format, None stands for one that nobody expected; `lazy` are modules
-    that only some of the routes import.
+    that only some of the routes import. All requests but GET are written down as changes, unless
+    the routes do that themselves (`audited` is false).
 
     >>> handler = Api({"GET /api/v1/users/me": read_me}, render)
     """
@@ -146,8 +173,11 @@ class Api:
         routes: Mapping[str, Route],
         render_error: Callable[[VignetteError | None], Response],
         lazy: Sequence[str] = (),
+        *,
+        audited: bool = True,
     ) -> None:
         self.routes = routes
+        self._audited = audited
         self._render_error = render_error
         prime(*lazy)
 
@@ -167,6 +197,11 @@ class Api:
             code = "internal_error"
             response = self._render_error(None)
         logger.info("answered", route=request.route, status=response.status, code=code)
+        if self._audited and not request.route.startswith("GET "):
+            outcome = code or "done"
+            # What does not exist may be anything that a caller has mistaken for an id.
+            whom = None if outcome.endswith("_not_found") else request.whom
+            audit(who=request.who, whom=whom, kind=request.route, outcome=outcome)
         count("Requests")
         if response.status >= 500:
             count("ServerErrors")
