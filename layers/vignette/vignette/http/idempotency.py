@@ -6,6 +6,7 @@ The answer is made anew from that each time, so that it says nothing of who or w
 """
 
 import hmac
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
