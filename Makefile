@@ -1,4 +1,5 @@
 PORT ?= 3000
+SECONDS ?= 600
 PYTHON ?= $(shell command -v python3 || command -v python)
 
 SETUP = $(PYTHON) local/bootstrap.py
@@ -18,7 +19,7 @@ endef
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run token check format test invoke bench openapi lock clean
+.PHONY: run token check format test invoke bench fuzz openapi lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
@@ -47,6 +48,10 @@ invoke: # Run EVENT, a file of events/, in Lambda's image against the running st
 bench: # Compare speed and cost with the alternatives
 	@$(SETUP) dev ministack sam lambda
 	PYTHONPATH=layers/vignette $(BIN)/python -m tests.bench
+
+fuzz: # Process mutated photos for SECONDS; what is found stays in tests/photos/finds
+	@$(SETUP) dev
+	PYTHONPATH=layers/vignette $(BIN)/python -m tests.photos.fuzz $(SECONDS)
 
 openapi: # Write the OpenAPI document of the native API anew
 	@$(SETUP) dev

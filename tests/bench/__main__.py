@@ -41,6 +41,8 @@ def main() -> None:
     print(
         f"\n{_ratios(results)}\n\n{_costs(results['cost'])}\n\n{_sizes(results.get('bytes', {}))}"
     )
+    start = min(row["start_ms"] for row in results["thumbnails"])
+    print(f"\nA decoder adds {start:.0f} ms of CPU to the cold start of a function.")
     print(f"\nAll that was measured: {RESULTS.relative_to(runtime.ROOT)}")
 
 

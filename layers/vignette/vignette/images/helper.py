@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from vignette.images import formats
 from vignette.images.isolation import forbid_inspection
@@ -144,7 +143,8 @@ def _give_up_rights() -> None:
 def _data_in_use() -> int:
     """The bytes that count towards RLIMIT_DATA: proc(5), statm; where there is none, nothing."""
     try:
-        pages = Path("/proc/self/statm").read_text().split()[5]
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            pages = file.read().split()[5]
     except FileNotFoundError:
         return 0
     return int(pages) * resource.getpagesize()

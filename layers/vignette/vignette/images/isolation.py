@@ -18,6 +18,7 @@ from vignette.images.messages import Request, Result, UnreadableImage, unpack_an
 
 # Longer than a child lives (`helper`): whoever waits for this is kept waiting.
 _SECONDS = 22
+_GRACE_SECONDS = 1
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
 _PROGRAM = """
@@ -102,9 +103,12 @@ class Helper:
 
     def stop(self) -> None:
         """End it, and wait for its end."""
-        self._control.close()
-        self._process.kill()  # and its child, if it has one
-        self._process.wait()
+        self._control.close()  # which it ends for, unless its child keeps it
+        try:
+            self._process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # and the child with it
+            self._process.wait()
 
     def ask(self, data: bytes, request: Request) -> bytes:
         """A photo's answer, which may be cut off. Raises `Unavailable`."""
