@@ -16,7 +16,7 @@ from urllib.error import URLError
 import jwt
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.unit.conftest import (
     EC_KEY,
@@ -184,17 +184,119 @@ def test_a_token_with_wrong_claims_is_refused(
     assert refused(service.call("GET", ME, token=service.token(user_id, **claims)))
 
 
-@pytest.mark.parametrize("algorithm", ["RS512", "PS256", "HS256"])
+def publish(monkeypatch: pytest.MonkeyPatch, **jwk: str) -> None:
+    """Have the issuer publish one more key, with the id `other`."""
+    keys = [*JWKS["keys"], {**jwk, "kid": "other"}]
+    monkeypatch.setenv("JWT_JWKS", json.dumps({"keys": keys}))
+
+
 def test_an_algorithm_is_not_accepted_because_the_issuer_has_a_key_for_it(
-    service: Service, monkeypatch: pytest.MonkeyPatch, user_id: str, algorithm: str
+    service: Service, monkeypatch: pytest.MonkeyPatch, user_id: str
 ) -> None:
     secret = b"0123456789abcdef" * 2
-    key: Any = secret if algorithm == "HS256" else OTHER_RSA_KEY
-    jwk = {"kty": "oct", "k": encoded(secret)} if algorithm == "HS256" else OWN_JWK
-    keys = [*JWKS["keys"], {**jwk, "alg": algorithm, "kid": "other"}]
-    monkeypatch.setenv("JWT_JWKS", json.dumps({"keys": keys}))
-    token = jwt.encode(service.claims(user_id), key, algorithm, headers={"kid": "other"})
+    publish(monkeypatch, kty="oct", k=encoded(secret), alg="HS256")
+    token = jwt.encode(service.claims(user_id), secret, "HS256", headers={"kid": "other"})
     assert refused(service.call("GET", ME, token=token))
+
+
+KEYS: dict[str, Any] = {
+    "RS": OTHER_RSA_KEY,
+    "PS": OTHER_RSA_KEY,
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"])
+def test_a_key_is_used_as_the_issuer_publishes_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch, user_id: str, algorithm: str
+) -> None:
+    key = KEYS.get(algorithm) or KEYS[algorithm[:2]]
+    public = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
+    publish(monkeypatch, **public, alg=algorithm)
+    token = jwt.encode(service.claims(user_id), key, algorithm, headers={"kid": "other"})
+    assert service.call("GET", ME, token=token).status == 200
+
+
+@pytest.mark.parametrize(
+    ("claims", "word"),
+    [
+        ({"exp": 1_700_000_000}, "expired at 2023-11-14T22:13:20Z"),
+        ({"nbf": int(time.time()) + 3600}, "not yet"),
+        ({"aud": "another"}, "audience"),
+        ({"aud": None}, "audience"),
+        ({"iss": "https://evil.example.com"}, "issuer"),
+        ({"sub": None}, "sub"),
+        ({"sub": ""}, "sub"),
+    ],
+)
+def test_a_refused_token_says_why(
+    service: Service, user_id: str, claims: dict[str, Any], word: str
+) -> None:
+    answer = service.call("GET", ME, token=service.token(user_id, **claims))
+    assert word in answer.json["detail"]
+    challenge = answer.headers["www-authenticate"]
+    assert challenge.startswith('Bearer error="invalid_token", error_description="')
+    assert answer.json["detail"] in challenge
+
+
+@pytest.mark.parametrize(
+    ("sign", "word"),
+    [
+        (lambda claims: rs256(claims, kid="unknown"), "key"),
+        (lambda claims: signed_with_hmac(claims, PUBLIC_PEM, "rsa-key"), "algorithm"),
+        (lambda claims: rs256(claims, key=OTHER_RSA_KEY), "signature"),
+    ],
+)
+def test_a_token_of_another_key_says_no_more_than_that(
+    service: Service, user_id: str, sign: Callable[[dict[str, Any]], str], word: str
+) -> None:
+    answer = service.call("GET", ME, token=sign(service.claims(user_id)))
+    assert answer.status == 401
+    assert word in answer.json["detail"]
+
+
+def test_without_credentials_there_is_no_error_to_name(service: Service) -> None:
+    # RFC 6750, section 3.1
+    answer = service.call("GET", ME)
+    assert answer.headers["www-authenticate"] == 'Bearer realm="vignette"'
+
+
+@pytest.mark.parametrize(
+    ("accepted", "claims", "status"),
+    [
+        ("one,two", {"aud": "two"}, 200),
+        ("one,two", {"aud": ["three", "one"]}, 200),
+        ("one,two", {"aud": "three"}, 401),
+        ("one", {"aud": None, "client_id": "one"}, 200),
+        ("one", {"aud": None, "azp": "one"}, 200),
+        ("one", {"aud": "three", "client_id": "one", "azp": "one"}, 401),
+        ("one", {"aud": None, "client_id": "three", "azp": "one"}, 401),
+        ("*", {"aud": None}, 200),
+        ("*", {"aud": "three"}, 200),
+    ],
+)
+def test_a_token_is_for_one_of_the_audiences(
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    user_id: str,
+    accepted: str,
+    claims: dict[str, Any],
+    status: int,
+) -> None:
+    monkeypatch.setenv("JWT_AUDIENCE", accepted)
+    token = service.token(user_id, **claims)
+    assert service.call("GET", ME, token=token).status == status
+
+
+def test_without_an_issuer_only_the_key_is_accepted(
+    service: Service, monkeypatch: pytest.MonkeyPatch, user_id: str
+) -> None:
+    monkeypatch.setenv("JWT_ISSUER", "")
+    answer = service.call("GET", ME, token=service.token(user_id))
+    assert (answer.status, "issuer" in answer.json["detail"]) == (401, True)
+    assert service.with_key("GET", f"/api/v1/shared/users/{user_id}").status == 200
 
 
 def other_subject(token: str, service: Service) -> str:

@@ -42,6 +42,10 @@ class Unauthenticated(VignetteError):
     code = "unauthenticated"
 
 
+class InvalidToken(Unauthenticated):
+    """A user's token that is refused; the detail says why, without what would help a forger."""
+
+
 class Forbidden(VignetteError):
     """Valid credentials that do not allow this call."""
 

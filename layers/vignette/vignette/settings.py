@@ -81,18 +81,23 @@ def secret_arn() -> str:
 
 
 def jwt_issuer() -> str:
-    """The `iss` that a user's token must carry."""
+    """The `iss` that a user's token must carry; empty if users' tokens are not accepted."""
     return os.environ["JWT_ISSUER"]
 
 
-def jwt_audience() -> str:
-    """The `aud` that a user's token must contain."""
-    return os.environ["JWT_AUDIENCE"]
+def jwt_audiences() -> frozenset[str]:
+    """The audiences of users' tokens, one of which a token must be for; `*` accepts any token."""
+    return frozenset(filter(None, os.environ["JWT_AUDIENCE"].split(",")))
 
 
 def jwt_jwks() -> str:
     """A JWKS document as JSON, or the https address of one (RFC 7517)."""
     return os.environ["JWT_JWKS"]
+
+
+def create_users_from_tokens() -> bool:
+    """Whether the first call with a user's token creates the user."""
+    return os.environ["CREATE_USERS_FROM_TOKENS"] == "true"
 
 
 def admin_api_app_id() -> str:

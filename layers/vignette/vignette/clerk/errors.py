@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from vignette import errors, settings
+from vignette.http.access import challenge
 from vignette.http.api import Response
 
 # What the domain calls a field, where Clerk calls the parameter otherwise.
@@ -109,7 +110,7 @@ def render(error: errors.VignetteError | None) -> Response:
             return _respond(HTTPStatus.NOT_FOUND, entry)
     headers = {}
     if isinstance(error, errors.Unauthenticated):
-        headers["www-authenticate"] = 'Bearer realm="vignette"'
+        headers["www-authenticate"] = challenge(error)
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
     status, known_code, message = errors.nearest(_WORDS, error)

@@ -6,20 +6,21 @@ An Admin API token, signed with a key that Authgear's clients hold, is worth the
 import hmac
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vignette import settings
-from vignette.errors import Forbidden, Unauthenticated, Unavailable
+from vignette.errors import Forbidden, InvalidToken, Unauthenticated, Unavailable
 from vignette.runtime.telemetry import logger
 
 if TYPE_CHECKING:
     from jwt import PyJWK
 
 # RFC 8725, section 3.1: the algorithms are the service's choice, never the token's.
-_USER_ALGORITHMS = ("RS256", "ES256")
+_USER_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 _ADMIN_ALGORITHMS = ("RS256",)
 # An unknown key may be newer than the cached ones; ask again, but not for every wrong token.
 _REFRESH_SECONDS = 10.0
@@ -27,9 +28,13 @@ _REFRESH_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent the request: the user `user_id`, or the holder of the secret key (None)."""
+    """Whoever sent the request: the user `user_id`, or the holder of the secret key (None).
+
+    `claims` are what the user's token says.
+    """
 
     user_id: str | None
+    claims: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_key(self) -> bool:
@@ -44,7 +49,8 @@ def authenticate(authorization: str | None) -> Caller:
     """
     token = _bearer_token(authorization)
     if token.count(".") == 2:
-        return Caller(_subject(token))
+        claims = _user_claims(token)
+        return Caller(claims["sub"], claims)
     if _is_secret_key(token):
         return Caller(None)
     raise Unauthenticated("The secret key is not valid.")
@@ -95,6 +101,14 @@ def is_signed(purpose: str, message: str, signature: str) -> bool:
     )
 
 
+def challenge(error: Unauthenticated) -> str:
+    """The `WWW-Authenticate` header of an answer (RFC 6750, section 3)."""
+    if isinstance(error, InvalidToken):
+        description = error.detail.replace('"', "'")
+        return f'Bearer error="invalid_token", error_description="{description}"'
+    return 'Bearer realm="vignette"'
+
+
 def require_key(caller: Caller) -> None:
     """Raise `Forbidden` unless the caller holds the secret key."""
     if not caller.has_key:
@@ -128,19 +142,32 @@ def _is_secret_key(token: str) -> bool:
     return any(hmac.compare_digest(given, value.encode()) for value in secret.candidates())
 
 
-def _subject(token: str) -> str:
+def _user_claims(token: str) -> dict[str, Any]:
+    """What a user's token says. Raises `InvalidToken` and `Unavailable`."""
+    issuer, audiences = settings.jwt_issuer(), settings.jwt_audiences()
+    if not issuer:
+        raise InvalidToken("Tokens are not accepted: this service has no issuer (`JwtIssuer`).")
     claims = _claims(
         token,
         jwks=settings.jwt_jwks(),
         algorithms=_USER_ALGORITHMS,
-        audience=settings.jwt_audience(),
-        issuer=settings.jwt_issuer(),
-        required=["exp", "iss", "aud", "sub"],
+        issuer=issuer,
+        required=["exp", "iss", "sub"],
     )
-    subject = claims["sub"]
-    if not subject:
-        raise Unauthenticated("The token names no subject.")
-    return str(subject)
+    if "*" not in audiences and audiences.isdisjoint(_audiences(claims)):
+        raise InvalidToken("The token is for another audience (`aud`, `client_id` or `azp`).")
+    if not claims["sub"]:
+        raise InvalidToken("The token has no subject (`sub`).")
+    return claims
+
+
+def _audiences(claims: Mapping[str, Any]) -> set[str]:
+    """Whom a token is for: `aud`, else `client_id` (Cognito's access tokens) or `azp` (Clerk's)."""
+    for name in ("aud", "client_id", "azp"):
+        found = claims.get(name)
+        if found:
+            return {found} if isinstance(found, str) else set(map(str, found))
+    return set()
 
 
 def _claims(
@@ -148,15 +175,15 @@ def _claims(
     *,
     jwks: str,
     algorithms: Sequence[str],
-    audience: str,
+    audience: str | None = None,
     issuer: str | None = None,
     required: Sequence[str],
 ) -> dict[str, Any]:
-    """What a token says, once its signature, times, audience and issuer are verified."""
+    """What a token says, once its signature, its times and, if given, the rest are verified."""
     import jwt  # a secret key needs no cryptography
 
     if len(token) > settings.MAX_TOKEN_CHARACTERS:
-        raise Unauthenticated("The token is too long.")
+        raise InvalidToken("The token is too long.")
     try:
         key = _verification_key(jwt.get_unverified_header(token), jwks, algorithms)
         claims: dict[str, Any] = jwt.decode(
@@ -166,11 +193,46 @@ def _claims(
             audience=audience,
             issuer=issuer,
             leeway=settings.CLOCK_SKEW_SECONDS,
-            options={"require": list(required)},
+            options={"require": list(required), "verify_aud": audience is not None},
         )
     except (jwt.PyJWTError, ValueError) as error:
-        raise Unauthenticated("The token is not valid.") from error
+        raise InvalidToken(_why_refused(error, token)) from error
     return claims
+
+
+def _why_refused(error: Exception, token: str) -> str:
+    """Why a token is refused, in words for the developer who sent it."""
+    import jwt
+
+    match error:
+        case jwt.ExpiredSignatureError():
+            # Its signature was verified before its times, so that what it says is the issuer's.
+            expired_at = int(jwt.decode(token, options={"verify_signature": False})["exp"])
+            moment = datetime.fromtimestamp(max(0, expired_at), UTC)
+            return f"The token expired at {moment:%Y-%m-%dT%H:%M:%SZ} (`exp`)."
+        case jwt.ImmatureSignatureError():
+            return "The token is not yet valid (`nbf` or `iat`); is the issuer's clock right?"
+        case jwt.InvalidIssuerError():
+            return "The token is from another issuer (`iss`)."
+        case jwt.InvalidAudienceError():
+            return "The token is for another audience (`aud`)."
+        case jwt.MissingRequiredClaimError(claim="sub"):
+            return "The token has no subject (`sub`)."
+        case jwt.MissingRequiredClaimError(claim="aud"):
+            return "The token has no audience (`aud`)."
+        case jwt.MissingRequiredClaimError(claim="iss"):
+            return "The token has no issuer (`iss`)."
+        case jwt.MissingRequiredClaimError():
+            return "The token does not say when it expires (`exp`)."
+        case jwt.exceptions.InvalidSubjectError():
+            return "The token's subject (`sub`) is not a text."
+        case jwt.InvalidKeyError():
+            return "The token's key (`kid`) is not one of the issuer's."
+        case jwt.InvalidAlgorithmError():
+            return "The token's algorithm (`alg`) is not accepted."
+        case jwt.InvalidSignatureError():
+            return "The token's signature is not that of its key."
+    return "The token is not valid."
 
 
 def _verification_key(header: dict[str, Any], jwks: str, algorithms: Sequence[str]) -> "PyJWK":

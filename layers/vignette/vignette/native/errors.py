@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import NotRequired, TypedDict
 
 from vignette import errors
+from vignette.http.access import challenge
 from vignette.http.api import Response
 
 STATUS: Mapping[type[errors.VignetteError], HTTPStatus] = {
@@ -68,7 +69,7 @@ def render(error: errors.VignetteError | None) -> Response:
                 for field in error.fields
             ]
         case errors.Unauthenticated():
-            headers["www-authenticate"] = 'Bearer realm="vignette"'
+            headers["www-authenticate"] = challenge(error)
     if error and error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
     return Response(status, document, headers, content_type="application/problem+json")
