@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import 
 
 from vignette.adapters import deadline
 from vignette.domain import renditions
-from vignette.domain.ids import is_id
+from vignette.domain.ids import is_upload_id
 from vignette.runtime.telemetry import count, finish, logger
 
 # A record that fails is delivered again, the ones before it are not.
@@ -38,7 +38,7 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:  # noq
 def _delete_objects(record: DynamoDBRecord) -> None:
     assert record.dynamodb is not None  # noqa: S101  (a record of a stream has one)
     upload_id = record.dynamodb.keys["id"]
-    if not is_id(upload_id):
+    if not is_upload_id(upload_id):
         objects = 0  # the mark of a used address
     elif record.event_name == DynamoDBRecordEventName.MODIFY:
         objects = renditions.delete_original(upload_id)

@@ -15,8 +15,8 @@ def create(request: Request) -> Response:
 
     require_key(request.caller)
 
-    def create_user(user_id: str) -> User:
-        return users.create(requests.new_user(request, user_id))
+    def create_user(attempt: str) -> User:
+        return users.create(requests.new_user(request, attempt), attempt=attempt)
 
     user = once(request, create_user, name=lambda user: user.id, find=users.get)
     request.target = user.id

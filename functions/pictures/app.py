@@ -1,8 +1,9 @@
 """Pictures: set, replace or remove a user's profile picture."""
 
 from vignette.domain import pictures
-from vignette.http.access import require_key, require_user
+from vignette.http.access import require_key
 from vignette.http.api import Api, Request, Response
+from vignette.http.provisioning import as_user
 from vignette.native import requests, responses
 from vignette.native.errors import render
 
@@ -15,7 +16,7 @@ def update(request: Request) -> Response:
 
 def update_me(request: Request) -> Response:
     """`PATCH /users/me/profile-picture`."""
-    return _update(request, require_user(request.caller))
+    return as_user(request.caller, lambda user_id: _update(request, user_id))
 
 
 def _update(request: Request, user_id: str) -> Response:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from vignette.domain import profiles, users
 from vignette.domain.model import User
-from vignette.http.access import require_key, require_user
+from vignette.http.access import require_key
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
+from vignette.http.provisioning import as_user
 from vignette.native import responses
 from vignette.native.errors import render
 
@@ -17,8 +18,10 @@ def create(request: Request) -> Response:
 
     require_key(request.caller)
 
-    def create_user(user_id: str) -> User:
-        return users.create(users.changed(users.blank(user_id), requests.new_user(request)))
+    def create_user(attempt: str) -> User:
+        user_id, attributes = requests.new_user(request)
+        new = users.changed(users.blank(user_id or attempt), attributes)
+        return users.create(new, attempt=attempt)
 
     user = once(request, create_user, name=lambda user: user.id, find=users.get)
     request.target = user.id
@@ -33,7 +36,7 @@ def read(request: Request) -> Response:
 
 def read_me(request: Request) -> Response:
     """`GET /users/me`."""
-    user = users.get(require_user(request.caller), must_be_active=True)
+    user = as_user(request.caller, lambda user_id: users.get(user_id, must_be_active=True))
     return Response(200, responses.user(user))
 
 
@@ -45,7 +48,7 @@ def update(request: Request) -> Response:
 
 def update_me(request: Request) -> Response:
     """`PATCH /users/me`."""
-    return _update(request, require_user(request.caller))
+    return as_user(request.caller, lambda user_id: _update(request, user_id))
 
 
 def delete(request: Request) -> Response:

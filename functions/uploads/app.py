@@ -3,6 +3,7 @@
 from vignette.domain import uploads
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import once
+from vignette.http.provisioning import as_user
 from vignette.native import responses
 from vignette.native.errors import render
 
@@ -13,16 +14,21 @@ def create(request: Request) -> Response:
 
     # Each attempt makes a record of its own: one whose form nobody got expires.
     def create_upload(_: str) -> uploads.Ticket:
-        user_id, wanted = requests.new_upload(request)
-        return uploads.create(
-            user_id,
-            kind=wanted.kind,
-            scope=wanted.scope,
-            content_type=wanted.content_type,
-            by_themselves=not request.caller.has_key,
-            crop=requests.domain_crop(wanted.crop),
-            preview=wanted.preview,
-        )
+        named, wanted = requests.new_upload(request)
+        caller = request.caller
+
+        def begin(user_id: str) -> uploads.Ticket:
+            return uploads.create(
+                user_id,
+                kind=wanted.kind,
+                scope=wanted.scope,
+                content_type=wanted.content_type,
+                by_themselves=not caller.has_key,
+                crop=requests.domain_crop(wanted.crop),
+                preview=wanted.preview,
+            )
+
+        return begin(named) if caller.has_key else as_user(caller, begin)
 
     def find_upload(upload_id: str) -> uploads.Ticket:
         _, wanted = requests.new_upload(request)

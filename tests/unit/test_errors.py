@@ -56,7 +56,7 @@ def test_every_error_is_rendered_by_every_wire_format(service: Service, wire_for
         event = rendered(wire_format, error)
         expected = range(503, 504) if kind is errors.Unavailable else range(400, 500)
         assert event["statusCode"] in expected, kind
-        if wire_format == "authgear" and kind is errors.Unauthenticated:
+        if wire_format == "authgear" and issubclass(kind, errors.Unauthenticated):
             assert event["body"] == "Forbidden"  # as Authgear, it says no more
         else:
             assert code(wire_format, event), kind

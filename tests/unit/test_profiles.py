@@ -364,7 +364,10 @@ def test_a_deleted_user_is_not_found(service: Service, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_a_token_of_nobody_known_finds_no_user(service: Service, method: str) -> None:
+def test_a_token_of_nobody_known_finds_no_user(
+    service: Service, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setenv("CREATE_USERS_FROM_TOKENS", "false")
     answer = service.as_user(str(uuid.uuid4()), method, ME, {"firstName": "Eve"})
     assert (answer.status, answer.code) == (404, "user_not_found")
 

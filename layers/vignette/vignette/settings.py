@@ -20,6 +20,7 @@ PRIVATE_CACHE = "private, max-age=31536000, immutable"
 UPLOAD_FORM_SECONDS = 15 * 60
 UNUSED_UPLOAD_SECONDS = 24 * 60 * 60
 PICTURE_URL_SECONDS = 60 * 60
+DELETED_USER_SECONDS = 30 * 24 * 60 * 60  # how long tokens do not bring a deleted user back
 SECRET_CACHE_SECONDS = 5 * 60
 JWKS_CACHE_SECONDS = 5 * 60
 JWKS_STALE_SECONDS = 24 * 60 * 60  # how long known keys serve while their issuer is down

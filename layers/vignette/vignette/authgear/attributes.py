@@ -16,7 +16,7 @@ from vignette import settings
 from vignette.authgear.addresses import image_path
 from vignette.authgear.errors import ApiError, Cause, validation_failed
 from vignette.domain import pictures, users
-from vignette.domain.ids import is_id
+from vignette.domain.ids import is_upload_id
 from vignette.domain.model import Identification, User
 from vignette.errors import (
     NotFound,
@@ -187,7 +187,9 @@ def _picture(value: str | None, origin: str) -> Picture:
             return Picture(url=value)
         path = path[1:3]
     match path:
-        case [app_id, object_id] if app_id == settings.admin_api_app_id() and is_id(object_id):
+        case [app_id, object_id] if app_id == settings.admin_api_app_id() and is_upload_id(
+            object_id
+        ):
             return Picture(object_id=object_id)
         case [app_id, *_] if app_id != settings.admin_api_app_id():
             raise _unusable_picture("the image belongs to another app")

@@ -238,7 +238,7 @@ def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
             user = replace(user, emails=identity)
         case _:
             user = replace(user, phones=identity)
-    user = users.create(user)
+    user = users.create(user, attempt=user.id)
     _context(info).keep(user)
     return {"user": user}
 

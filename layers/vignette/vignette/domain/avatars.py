@@ -5,7 +5,7 @@ The address of one contains everything that it shows, so what is at it never cha
 
 import unicodedata
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 from zlib import crc32
 
 from vignette import settings
@@ -45,7 +45,7 @@ def draw(colour: str, file: str, *, wanted: int | None = None) -> bytes:
 
     It has one of the sizes that renditions have: the smallest that is at least `wanted` pixels.
     """
-    text, _, extension = unquote(file).rpartition(".")
+    text, _, extension = file.rpartition(".")
     initials = "" if text == _NAMELESS else text
     if (
         colour not in COLOURS

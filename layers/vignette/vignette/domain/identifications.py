@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from vignette import settings
 from vignette.domain import users
+from vignette.domain.ids import user_of_identification
 from vignette.domain.model import Identification, IdentificationKind, User
 from vignette.errors import FieldProblem, Invalid, NotFound, Taken
 
@@ -108,7 +109,7 @@ def _each(
 
 
 def _owner(kind: IdentificationKind, identification_id: str) -> str:
-    user_id = users.user_of_identification(identification_id)
+    user_id = user_of_identification(identification_id)
     if user_id is None:
         raise NotFound(kind)
     return user_id

@@ -1,5 +1,7 @@
 """Identifiers, and the table and object keys that are derived from them and from nothing else."""
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -9,6 +11,10 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 from vignette.errors import NotFound
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_USER_ID = re.compile(r"[A-Za-z0-9._~:@|+=,-]{1,255}")
+# Ids that a client or a route would take for something else (RFC 3986, section 3.3).
+_PATH_SEGMENTS = frozenset({".", "..", "count"})
+_IDENTIFICATION = re.compile(r"idn_([A-Za-z0-9_-]{2,340})[0-9a-f]{8}")
 _ORIGINALS = "uploads/"
 _RENDITIONS = "renditions/"
 _RENDITION = re.compile(rf"{_RENDITIONS}({_UUID.pattern})/[^/]+/[^/]+")
@@ -27,21 +33,57 @@ def derived_id(*parts: str | None) -> str:
     return str(uuid5(NAMESPACE_OID, json.dumps(parts)))
 
 
-def is_id(text: str) -> bool:
-    """Whether a text has the form of an identifier."""
+def is_upload_id(text: str) -> bool:
+    """Whether a text has the form of an upload's id: a UUID."""
     return _UUID.fullmatch(text) is not None
+
+
+def is_user_id(text: str) -> bool:
+    """Whether a text has the form of a user's id: what issuers of tokens put into `sub`."""
+    return _USER_ID.fullmatch(text) is not None and text not in _PATH_SEGMENTS
+
+
+def loggable(user_id: str) -> str:
+    """A user's id as it may be logged: one that may be an e-mail address only as a hash."""
+    return _hash(user_id) if "@" in user_id else user_id
+
+
+def identification_id(user_id: str, seed: str) -> str:
+    """The id of an address or number; it contains the user's, so that it needs no index.
+
+    `seed` is a UUID; the same one gives the same id.
+    """
+    encoded = base64.urlsafe_b64encode(user_id.encode()).decode().rstrip("=")
+    return f"idn_{encoded}{seed[:8]}"
+
+
+def user_of_identification(identification_id: str) -> str | None:
+    """The user that an address or number is of, or None for what cannot be an id of one."""
+    found = _IDENTIFICATION.fullmatch(identification_id)
+    if not found:
+        return None
+    try:
+        user_id = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()
+    except ValueError:
+        return None
+    return user_id if is_user_id(user_id) else None
+
+
+def deleted_user_key(user_id: str) -> dict[str, Any]:
+    """Key of the mark, in the users table, that a user was deleted."""
+    return {"pk": f"deleted#{_hash(user_id)}"}
 
 
 def user_key(user_id: str) -> dict[str, Any]:
     """Key of a user in the users table. Raises `NotFound` for what cannot be an id."""
-    if not is_id(user_id):
+    if not is_user_id(user_id):
         raise NotFound("user")
     return {"pk": f"user#{user_id}"}
 
 
 def upload_key(upload_id: str) -> dict[str, Any]:
     """Key of a record in the uploads table. Raises `NotFound` for what cannot be an id."""
-    if not is_id(upload_id):
+    if not is_upload_id(upload_id):
         raise NotFound("upload")
     return {"id": upload_id}
 
@@ -54,7 +96,7 @@ def original_object_key(upload_id: str) -> str:
 def upload_of_original(object_key: str) -> str | None:
     """The upload whose photo is at an object key, or None where it is nobody's."""
     upload_id = object_key.removeprefix(_ORIGINALS)
-    if upload_id == object_key or not is_id(upload_id):
+    if upload_id == object_key or not is_upload_id(upload_id):
         return None
     return upload_id
 
@@ -86,3 +128,7 @@ def used_mark_key(upload_id: str) -> dict[str, Any]:
 def nearest(sizes: Sequence[int], wanted: int) -> int:
     """The smallest of some sizes that is at least as large as wanted, else the largest."""
     return min((size for size in sizes if size >= wanted), default=max(sizes))
+
+
+def _hash(user_id: str) -> str:
+    return hashlib.sha256(user_id.encode()).hexdigest()

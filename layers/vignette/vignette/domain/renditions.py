@@ -18,7 +18,7 @@ from vignette.domain import uploads
 from vignette.domain.ids import (
     PREVIEW,
     WHOLE,
-    is_id,
+    is_upload_id,
     nearest,
     original_object_key,
     rendition_object_key,
@@ -236,7 +236,7 @@ def read_square(upload_id: str, digest: str, file: str, *, wanted: int | None = 
     what is somebody's picture now. Raises `NotFound` and `Unavailable`.
     """
     size = _FILES.get(file)
-    if size is None or not is_id(upload_id) or not _DIGEST.fullmatch(digest):
+    if size is None or not is_upload_id(upload_id) or not _DIGEST.fullmatch(digest):
         raise NotFound("picture")
     upload = _shown(upload_id)
     if upload.digest != digest:

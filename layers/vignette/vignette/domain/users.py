@@ -2,7 +2,6 @@
 
 import heapq
 import json
-import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, replace
@@ -13,7 +12,13 @@ from zlib import crc32
 from vignette import settings
 from vignette.adapters import table
 from vignette.adapters.table import Attr, ConditionBase, Item, Key
-from vignette.domain.ids import is_id, new_id, user_key
+from vignette.domain.ids import (
+    deleted_user_key,
+    identification_id,
+    is_user_id,
+    new_id,
+    user_key,
+)
 from vignette.domain.model import (
     Identification,
     IndependentChanges,
@@ -43,9 +48,6 @@ _NUMBERS = (
     "wrong_passwords",
     "wrong_passwords_until",
 )
-_IDENTIFICATION = re.compile(
-    r"idn_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})[0-9a-f]{8}"
-)
 # No unique value is longer, and a longer one could not be a key.
 _MAX_UNIQUE_CHARACTERS = 256
 
@@ -56,18 +58,12 @@ def identification(
     """A new e-mail address or phone number of a user; the same seed, a UUID, gives the same id."""
     now = _now()
     return Identification(
-        id=f"idn_{user_id.replace('-', '')}{(seed or new_id())[:8]}",
+        id=identification_id(user_id, seed or new_id()),
         value=value,
         verified=verified,
         created_at=now,
         updated_at=now,
     )
-
-
-def user_of_identification(identification_id: str) -> str | None:
-    """The user that an address or number is of, or None for what cannot be an id of one."""
-    found = _IDENTIFICATION.fullmatch(identification_id)
-    return "-".join(found.groups()) if found else None
 
 
 def blank(user_id: str | None = None) -> User:
@@ -76,23 +72,67 @@ def blank(user_id: str | None = None) -> User:
     return User(id=user_id or new_id(), revision=new_id(), created_at=now, updated_at=now)
 
 
-def create(user: User) -> User:
-    """Store a new user; one who has this id already is the same, stored by an earlier attempt.
+def create(user: User, *, attempt: str) -> User:
+    """Store a new user.
+
+    A user of this id that was stored by the same `attempt` is the same user: the answer to the
+    first attempt was lost.
 
     Raises:
-        Taken: Other users have some of the unique values; it names every such field.
+        Taken: Other users have the id or some of the unique values; it names every such field.
         Unavailable: DynamoDB did not do it.
     """
-    put = table.Put(settings.users_table(), to_item(user), Attr("pk").not_exists())
+    put = table.Put(
+        settings.users_table(), {**to_item(user), "attempt": attempt}, Attr("pk").not_exists()
+    )
     unique_values = _unique_values(user)
     reserved = _reservations(user.id, unique_values)
     try:
         table.transact([put, *reserved.values(), _count(user.id, 1)])
     except table.ConditionFailed as failure:
-        if put in failure.failed:
-            return get(user.id)
-        raise _taken(unique_values, reserved, failure) from None
+        if put not in failure.failed:
+            raise _taken(unique_values, reserved, failure) from None
+        item = table.get(settings.users_table(), user_key(user.id))
+        if item is None or item.get("attempt") != attempt:
+            raise Taken("id") from None
+        return from_item(item)
     return user
+
+
+def provision(user: User, *, issued_at: int) -> None:
+    """Store a user whom an identity provider vouches for, unless they are there already.
+
+    Unique values that other users have are left out. `issued_at` is when the provider did so, in
+    seconds since the epoch: it does not bring back a user who was deleted later.
+
+    Raises:
+        NotFound: The user was deleted since.
+        Unavailable: DynamoDB did not do it.
+    """
+    while True:
+        put = table.Put(settings.users_table(), to_item(user), Attr("pk").not_exists())
+        not_deleted = table.Check(
+            settings.users_table(),
+            deleted_user_key(user.id),
+            Attr("pk").not_exists() | Attr("deleted_at").lt(issued_at),
+        )
+        unique_values = _unique_values(user)
+        reserved = _reservations(user.id, unique_values)
+        try:
+            table.transact([put, not_deleted, *reserved.values(), _count(user.id, 1)])
+        except table.ConditionFailed as failure:
+            if not_deleted in failure.failed:
+                raise NotFound("user") from None
+            if put in failure.failed:
+                return
+            taken = _taken(unique_values, reserved, failure).fields
+            user = replace(
+                user,
+                emails=() if "email" in taken else user.emails,
+                username=None if "username" in taken else user.username,
+            )
+        else:
+            return
 
 
 def get(user_id: str, *, must_be_active: bool = False) -> User:
@@ -228,6 +268,7 @@ def removal(user: User) -> list[table.Action]:
         table.Delete(settings.users_table(), user_key(user.id), unchanged),
         *(table.Delete(settings.users_table(), {"pk": key}) for key in _unique_values(user)),
         _count(user.id, -1),
+        _deletion_mark(user.id),
     ]
 
 
@@ -247,7 +288,7 @@ def find_by_any(fields: Iterable[str], value: str) -> list[str]:
 
 def get_many(user_ids: Iterable[str]) -> list[User]:
     """The users among some ids who exist, in the order given. Raises `Unavailable`."""
-    keys = [(settings.users_table(), user_key(each)) for each in user_ids if is_id(each)]
+    keys = [(settings.users_table(), user_key(each)) for each in user_ids if is_user_id(each)]
     return [from_item(item) for item in _get_all(keys) if item]
 
 
@@ -428,6 +469,13 @@ def _taken(
 ) -> Taken:
     """The error that names the fields whose values other users have."""
     return Taken(*(unique_values[key] for key, put in reserved.items() if put in failure.failed))
+
+
+def _deletion_mark(user_id: str) -> table.Put:
+    """What keeps a token that was issued before the deletion from creating the user again."""
+    now = int(time.time())
+    times = {"deleted_at": now, "expires_at": now + settings.DELETED_USER_SECONDS}
+    return table.Put(settings.users_table(), {**deleted_user_key(user_id), **times})
 
 
 def _now() -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from vignette import settings
 from vignette.adapters import deadline
@@ -79,8 +79,12 @@ class Request:
         return max(sides, default=None)
 
     def path(self, name: str) -> str:
-        """A parameter of the path."""
-        return str(self._event["pathParameters"][name])
+        """A parameter of the path.
+
+        API Gateway decodes a path before it chooses a route, other servers of such events do not:
+        no id has a percent sign, so that decoding again changes nothing.
+        """
+        return unquote(str(self._event["pathParameters"][name]))
 
     @cached_property
     def caller(self) -> Caller:

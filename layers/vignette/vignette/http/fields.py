@@ -1,17 +1,20 @@
 """Formats of single attributes, the same in every wire format; for pydantic models."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     PlainSerializer,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
 )
 from pydantic_core import Url
 
+from vignette.domain.ids import is_user_id
 from vignette.http.characters import NAME
 
 # The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
@@ -32,6 +35,12 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _user_id(value: str) -> str:
+    if not is_user_id(value):
+        raise ValueError("must have 1 to 255 letters, digits and . _ ~ : @ | + = , -")
+    return value
+
+
 def _in_utc(moment: datetime) -> datetime:
     """The moment in UTC, where the calendar reaches that far: years 1 to 9999."""
     try:
@@ -46,6 +55,12 @@ Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=NAME),
+]
+# The rule is that of `domain.ids`; the pattern is for the OpenAPI document.
+UserId = Annotated[
+    str,
+    AfterValidator(_user_id),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9._~:@|+=,-]{1,255}$"}),
 ]
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]
@@ -67,3 +82,12 @@ Milliseconds = Annotated[
     AfterValidator(_in_utc),
     PlainSerializer(lambda moment: int(moment.timestamp() * 1000)),
 ]
+
+
+def fitting(field: Any, value: object) -> str | None:  # noqa: ANN401  (an annotated type)
+    """A value as a field of this kind has it, or None if it does not fit."""
+    adapter: TypeAdapter[str] = TypeAdapter(field)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None

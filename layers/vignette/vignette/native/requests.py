@@ -18,7 +18,15 @@ from vignette.domain.model import UploadKind, UploadScope, UserChanges, UserStat
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
 from vignette.http.access import Caller, require_key
 from vignette.http.api import Request
-from vignette.http.fields import Email, ExternalId, Milliseconds, Name, Username, WebAddress
+from vignette.http.fields import (
+    Email,
+    ExternalId,
+    Milliseconds,
+    Name,
+    UserId,
+    Username,
+    WebAddress,
+)
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -40,6 +48,7 @@ class _Body(BaseModel):
 class NewUser(_Body):
     """`POST /shared/users`."""
 
+    id: UserId | None = None
     email: Email
     first_name: Name
     last_name: Name
@@ -92,7 +101,7 @@ class NewUpload(_Body):
     ]
     content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)]
     scope: UploadScope = UploadScope.USER
-    user_id: Uuid | None = None
+    user_id: UserId | None = None
     crop: Crop | None = None
     preview: bool = False
 
@@ -109,9 +118,11 @@ class NewPicture(_Body):
     upload_id: Uuid | None
 
 
-def new_user(request: Request) -> UserChanges:
-    """The attributes of a user to create."""
-    return cast("UserChanges", _parse(NewUser, request).model_dump(exclude_unset=True))
+def new_user(request: Request) -> tuple[str | None, UserChanges]:
+    """The id that a new user is to have, None for any, and their attributes."""
+    body = _parse(NewUser, request)
+    attributes = body.model_dump(exclude_unset=True, exclude={"id"})
+    return body.id, cast("UserChanges", attributes)
 
 
 def user_changes(request: Request) -> UserChanges:

@@ -15,12 +15,13 @@ from vignette.domain.model import UploadKind, UploadScope, UploadState, UserStat
 type DateTime = str
 type Url = str
 type Uuid = str
+type UserId = str
 
 
 class User(TypedDict):
     """A user. `profilePictureUrl` is valid for an hour where the picture is a custom one."""
 
-    id: Uuid
+    id: UserId
     email: str | None
     emailVerified: bool
     firstName: str | None
@@ -83,7 +84,7 @@ class Upload(TypedDict):
     """
 
     id: Uuid
-    userId: NotRequired[Uuid]
+    userId: NotRequired[UserId]
     kind: UploadKind
     scope: UploadScope
     state: UploadState
