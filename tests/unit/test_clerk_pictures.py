@@ -425,3 +425,12 @@ def test_no_address_of_a_picture_says_who_it_is_of(clerk: Clerk) -> None:
     user = clerk.create(first_name="Ada")
     addresses = [user["image_url"], clerk.send_photo(user["id"]).json["image_url"]]
     assert user["id"] not in json.dumps(addresses)
+
+
+def test_a_default_picture_is_drawn_once_however_often_it_is_asked_for(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/avatars/166534/ÖÜ.webp"
+    first = service.call("GET", path)
+    monkeypatch.setattr("vignette.images.libwebp.encode", None)
+    assert service.call("GET", path).content == first.content

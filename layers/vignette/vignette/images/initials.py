@@ -1,10 +1,10 @@
 """Drawing default pictures."""
 
+from functools import cache, lru_cache
 from importlib.resources import as_file, files
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from vignette import settings
 from vignette.images import libwebp
 
 # Noto Sans: Latin, Greek, Cyrillic and Devanagari.
@@ -13,19 +13,29 @@ _WEIGHT, _WIDTH = 600, 100
 _NO_CHARACTER = "\U0010ffff"
 
 
+# Anybody may ask for one, and many ask for the same.
+@lru_cache(maxsize=256)
 def drawn(initials: str, colour: str, side: int) -> bytes:
     """A WebP picture, `side` pixels wide and high, of up to two letters on a colour, `#rrggbb`.
 
     Without letters, or with some that the font lacks, it shows a person's outline.
     """
-    with as_file(_FONT) as path:
-        font = ImageFont.truetype(path, round(side * 0.42))
-    font.set_variation_by_axes([_WEIGHT, _WIDTH])
+    font = _font(round(side * 0.42))
     if initials and all(_has(font, letter) for letter in initials):
         image = _letters(initials, font, colour, side)
     else:
         image = _person(colour, side)
-    return libwebp.encode(image, quality=settings.WEBP_QUALITY, effort=4, lossless=True)
+    # Few colours: more effort takes twice the time for the same bytes.
+    return libwebp.encode(image, quality=0, effort=1, lossless=True)
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of the letters in a size, in pixels; loading it takes longer than drawing."""
+    with as_file(_FONT) as path:
+        font = ImageFont.truetype(path, size)
+    font.set_variation_by_axes([_WEIGHT, _WIDTH])
+    return font
 
 
 def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:

@@ -1,0 +1,61 @@
+"""What stays where, for how long: the sentences of SECURITY.md that the template decides."""
+
+import time
+
+from tests.template import resource
+from tests.unit.conftest import ROOT, Service
+
+from vignette import settings
+
+DAY = 24 * 60 * 60
+TEXT = " ".join((ROOT / "SECURITY.md").read_text().split())
+
+
+def test_an_upload_that_nobody_set_ends_after_a_day(service: Service) -> None:
+    upload_id = service.create_upload(service.create_user()["id"])
+    [item] = [
+        each
+        for each in service.dynamodb.scan(TableName="uploads")["Items"]
+        if each["id"]["S"] == upload_id
+    ]
+    assert int(item["expires_at"]["N"]) <= time.time() + DAY
+    assert resource("UploadsTable")["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
+    assert "a day after they began" in TEXT
+
+
+def test_deleting_a_user_takes_as_many_uploads_as_is_said() -> None:
+    assert f"up to {settings.MAX_UPLOADS_DELETED_AT_ONCE} other uploads" in TEXT
+
+
+def test_the_lifecycle_of_the_bucket_ends_within_three_days() -> None:
+    # S3 rounds up to the next midnight, UTC, and may take a day until it deletes.
+    [rule] = resource("Bucket")["LifecycleConfiguration"]["Rules"]
+    assert (rule["Prefix"], rule["ExpirationInDays"]) == ("uploads/", 2)
+    assert "within three days" in TEXT
+
+
+def test_what_is_kept_of_a_repeatable_call_is_an_id_under_a_hash_for_a_day(
+    service: Service,
+) -> None:
+    person = {"email": "ada@example.com", "firstName": "Ada-Name", "lastName": "Byron"}
+    answer = service.call(
+        "POST",
+        "/api/v1/shared/users",
+        person,
+        token=service.secret_key,
+        headers={"idempotency-key": "once"},
+    )
+    [kept] = service.dynamodb.scan(TableName="idempotency")["Items"]
+    assert answer.json["id"] in kept["data"]["S"]
+    assert not [word for word in (*person.values(), "once") if word in str(kept)]
+    assert int(kept["expiration"]["N"]) <= time.time() + DAY
+
+
+def test_longer_copies_are_those_that_are_said() -> None:
+    for name in ("UsersTable", "UploadsTable"):
+        assert resource(name)["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    assert "PointInTimeRecoverySpecification" not in resource("IdempotencyTable")
+    assert "for 35 days" in TEXT
+    days = resource("FailedEvents")["MessageRetentionPeriod"] // DAY
+    assert f"waits for {days} days" in TEXT
+    assert f"Logs stay for {resource('Logs')['RetentionInDays']} days" in TEXT
