@@ -1,6 +1,7 @@
 """What is written down: enough to follow a request, and nothing that is somebody's secret."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -212,3 +213,17 @@ def test_each_change_is_a_line_with_who_whom_what_and_outcome(
         },
     ]
     assert is_secret_free(written, "other-secret@example.com")
+
+
+def test_an_id_that_is_an_e_mail_address_is_written_as_a_hash(
+    service: Service, output: Output
+) -> None:
+    user_id = service.create_user(id="grace.secret@example.org")["id"]
+    service.as_user(user_id, "PATCH", ME, {"firstName": "Grace"})
+    number = {"user_id": user_id, "phone_number": "+15005550006"}
+    added = service.with_key("POST", "/v1/phone_numbers", number).json["id"]
+    written = output()
+    assert added not in written
+    assert is_secret_free(written, user_id, "+15005550006")
+    [of_user] = {each["whom"] for each in changes(written)}
+    assert re.fullmatch("[0-9a-f]+", of_user)

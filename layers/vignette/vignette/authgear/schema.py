@@ -30,6 +30,7 @@ from graphql import (
 from vignette.authgear import attributes
 from vignette.authgear.errors import ApiError, Cause, invalid, validation_failed
 from vignette.domain import profiles, users
+from vignette.domain.ids import loggable
 from vignette.domain.model import User
 from vignette.errors import VignetteError
 from vignette.runtime.telemetry import audit
@@ -293,7 +294,7 @@ def _audited(kind: str, resolver: Resolver) -> Resolver:
             raise
         finally:
             known = None if outcome.endswith("_not_found") else (_decoded(node) if node else None)
-            whom = known.removeprefix("User:") if known else None
+            whom = loggable(known.removeprefix("User:")) if known else None
             audit(who="admin_api", whom=whom, kind=kind, outcome=outcome)
         return result
 

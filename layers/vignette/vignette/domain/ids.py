@@ -43,8 +43,12 @@ def is_user_id(text: str) -> bool:
     return _USER_ID.fullmatch(text) is not None and text not in _PATH_SEGMENTS
 
 
-def loggable(user_id: str) -> str:
-    """A user's id as it may be logged: one that may be an e-mail address only as a hash."""
+def loggable(any_id: str) -> str:
+    """An id as it may be logged: a user's that may be an e-mail address only as a hash.
+
+    For an e-mail address or a phone number, whose id contains the user's, it is that.
+    """
+    user_id = user_of_identification(any_id) or any_id
     return _hash(user_id) if "@" in user_id else user_id
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from vignette import settings
 from vignette.adapters import deadline
+from vignette.domain.ids import loggable
 from vignette.errors import Malformed, TooLarge, VignetteError
 from vignette.http.access import Caller, authenticate, authenticate_admin
 from vignette.runtime.startup import prime
@@ -205,7 +206,12 @@ class Api:
             outcome = code or "done"
             # What does not exist may be anything that a caller has mistaken for an id.
             whom = None if outcome.endswith("_not_found") else request.whom
-            audit(who=request.who, whom=whom, kind=request.route, outcome=outcome)
+            audit(
+                who=loggable(request.who),
+                whom=whom and loggable(whom),
+                kind=request.route,
+                outcome=outcome,
+            )
         count("Requests")
         if response.status >= 500:
             count("ServerErrors")
