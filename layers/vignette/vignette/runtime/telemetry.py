@@ -15,7 +15,7 @@ def count(name: str, value: int = 1) -> None:
 
 
 def audit(*, who: str, whom: str | None, kind: str, outcome: str) -> None:
-    """Write the line of a change, done or refused, with loggable ids; all lines have the request's."""
+    """Write the line of a change, done or refused; all ids have to be loggable."""
     logger.info("change", who=who, whom=whom, kind=kind, outcome=outcome)
 
 
