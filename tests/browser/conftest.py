@@ -55,4 +55,7 @@ def service(context: BrowserContext) -> FakeService:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     """A page."""
-    return context.new_page()
+    page = context.new_page()
+    # From the start: the browser hears of the first listener later than of a pressed key.
+    page.on("filechooser", lambda _: None)
+    return page
