@@ -39,6 +39,7 @@ const ENGLISH = {
   user_not_found: "Your account was not found. Sign in, then try again.",
   upload_not_found: "Your photo has expired. Try again.",
   upload_in_use: "This is your picture already. Choose another photo.",
+  too_many_uploads: "Too many photos. Try again in an hour.",
   too_large: "This photo is too large. Choose one of at most 10 MB.",
   too_many_pixels: "This photo has too many pixels. Choose a smaller one.",
   unsupported_format: "This is not a photo. Choose a JPEG, PNG, WebP, AVIF, HEIC or GIF file.",
@@ -534,6 +535,7 @@ export class ProfilePicture extends Base {
       if (!photo || !side) return;
       if (this.#canvas.width !== side) this.#canvas.width = this.#canvas.height = side;
       const context = this.#canvas.getContext("2d");
+      context.imageSmoothingQuality = "medium";
       context.fillStyle = "#111827";
       context.fillRect(0, 0, side, side);
       if (photo.image) {
@@ -575,7 +577,7 @@ export class ProfilePicture extends Base {
       image = await createImageBitmap(whole, {
         resizeWidth: Math.ceil(width * scale),
         resizeHeight: Math.ceil(height * scale),
-        resizeQuality: "medium",
+        resizeQuality: "low", // the others keep the page waiting
       });
       whole.close();
     }
@@ -754,11 +756,12 @@ export class ProfilePicture extends Base {
       const answer = await fetch(address, options).catch(lost);
       if (answer.ok) return answer.status === 204 ? null : answer.json();
       const problem = await answer.json().catch(() => ({}));
+      const pause = answer.headers.get("retry-after") ?? 1; // seconds
       if (answer.status === 401 && renews && !renewed) {
         renewed = true;
         forget();
-      } else if ([429, 503].includes(answer.status) && --tries) {
-        await wait(Math.min(Number(answer.headers.get("retry-after")) || 1, 10) * 1000, signal);
+      } else if ([429, 503].includes(answer.status) && pause < 10 && --tries) {
+        await wait(pause * 1000, signal);
       } else {
         const codes = { 401: "unauthenticated", 413: "too_large", 429: "throttled" };
         const code = problem.code ?? codes[answer.status] ?? "unknown";
@@ -819,7 +822,7 @@ export class ProfilePicture extends Base {
     if (user) {
       const name = [user.firstName, user.lastName].filter(Boolean).join(" ");
       this.#avatar.setAttribute("alt", name || strings.picture);
-      this.#avatar.show(user.avatar ?? { url: user.profilePictureUrl });
+      this.#avatar.show(user.avatar);
     }
     this.#canvas.hidden = !photo;
     this.#canvas.ariaLabel = strings.photo;

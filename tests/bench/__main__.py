@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.bench import cold_start, cost, runtime, thumbnails, warm
+from tests.bench import browser, cold_start, cost, runtime, thumbnails, warm
 from tests.bench.contest import entries
 from tests.bench.stack import running
 
@@ -30,7 +30,9 @@ def main() -> None:
             results["cold"] = cold_start.measure(contest)
             _say("Warm requests")
             results["warm"] = warm.measure([each for each in contest if each.name in _WARM])
-        results["bytes"] = cost.sizes()
+            _say("In the browser")
+            results["browser"] = browser.measure(stack.base_url)
+        results["bytes"] = {**cost.sizes(), "elements/vignette.js, gzip": browser.size()}
     else:
         _say("Starts and requests are left out: AWS's emulator of the runtime needs Linux")
     _say("Costs")
@@ -40,6 +42,7 @@ def main() -> None:
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     print(
         f"\n{_ratios(results)}\n\n{_costs(results['cost'])}\n\n{_sizes(results.get('bytes', {}))}"
+        f"\n\n{_browser(results.get('browser'))}"
     )
     start = min(row["start_ms"] for row in results["thumbnails"])
     print(f"\nA decoder adds {start:.0f} ms of CPU to the cold start of a function.")
@@ -118,6 +121,20 @@ def _costs(rows: Sequence[Row]) -> str:
 
 def _sizes(sizes: dict[str, int]) -> str:
     return _table(["zipped", "KiB"], [[name, f"{size / 1024:.1f}"] for name, size in sizes.items()])
+
+
+def _browser(row: dict[str, float] | None) -> str:
+    if row is None:
+        return "In the browser: not measured, there is none"
+    aims = {
+        "framed": ("from choosing 12 megapixels to the framed circle", 1500),
+        "shown": ("to the saved avatar", 2500),
+        "task": ("the longest task of the main thread", 100),
+    }
+    return _table(
+        ["in the browser", "ms", "aim"],
+        [[text, f"{row[name]:.0f}", f"≤ {aim}"] for name, (text, aim) in aims.items()],
+    )
 
 
 def _own(rows: Sequence[Row]) -> list[Row]:

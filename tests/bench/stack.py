@@ -25,6 +25,7 @@ class Stack:
     def __init__(self, facts: Mapping[str, str]) -> None:
         self._facts = facts
         self.user_id = facts["userId"]
+        self.base_url = facts["baseUrl"]
 
     def ready_upload(self) -> str:
         """The id of a new upload of the user, ready to become a picture."""

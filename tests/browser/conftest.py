@@ -22,10 +22,15 @@ FLAGS = (
 )
 
 
+def chromium() -> str | None:
+    """Where Chromium is: what CHROMIUM names, else the first on the PATH."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The browser of this test run; CHROMIUM names another one than the first on the PATH."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    """The browser of this test run."""
+    found = chromium()
     if found is None:
         pytest.skip("there is no Chromium: apt-get install chromium, or set CHROMIUM to its path")
     with sync_playwright() as playwright:

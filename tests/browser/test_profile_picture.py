@@ -460,6 +460,14 @@ def test_a_busy_service_is_asked_again_after_the_time_it_names(
     framed(page)
 
 
+def test_who_has_sent_too_many_photos_is_told_at_once(service: FakeService, page: Page) -> None:
+    service.picker(page)
+    hour = {"retry-after": "3600"}
+    service.once("POST .*/uploads$", service.problem(429, "too_many_uploads", **hour))
+    choose(page)
+    expect(page.get_by_role("alert")).to_have_text("Too many photos. Try again in an hour.")
+
+
 # Tokens
 
 

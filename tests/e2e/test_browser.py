@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 from tests.browser.service import photo_file
-from tests.browser.test_profile_picture import button
+from tests.browser.test_profile_picture import button, cropper, screenshot
 from tests.e2e.conftest import PHOTOS, Client
-from tests.photos import encoded, photo
+from tests.photos import encoded, exif, photo
 
 PORTRAIT = (PHOTOS / "astronaut.jpg").read_bytes()
 
@@ -150,3 +150,82 @@ def test_another_site_cannot_read_the_key(client: Client) -> None:
     assert client.stack["secretKey"] in answer.text
     assert not any(re.match("access-control", name, re.IGNORECASE) for name in answer.headers)
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_the_face_is_framed_and_the_crop_that_was_seen_is_the_one_that_is_served(
+    client: Client, page: Page, user: dict[str, Any]
+) -> None:
+    choose(page, PORTRAIT)
+    expect(button(page, "Save")).to_be_enabled()
+    page.wait_for_timeout(300)
+    framed = screenshot(cropper(page))
+    for key in ("+", "+", "+", "Shift+ArrowRight", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    seen = screenshot(cropper(page))
+    save(page)
+    served = picture_of(client, user)
+    assert served
+    assert unlike(seen, served) < 8 < unlike(framed, served)
+
+
+def test_a_suggested_crop_is_served_as_it_was_seen(
+    client: Client, page: Page, user: dict[str, Any]
+) -> None:
+    choose(page, PORTRAIT)
+    expect(button(page, "Save")).to_be_enabled()
+    page.wait_for_timeout(300)
+    seen = screenshot(cropper(page))
+    save(page)
+    served = picture_of(client, user)
+    assert served
+    assert unlike(seen, served) < 6
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_heic_photo_is_shown_from_the_preview_and_moved(
+    client: Client, page: Page, user: dict[str, Any], orientation: int
+) -> None:
+    data = encoded(photo(), "HEIC", exif=exif(orientation))
+    choose(page, data, name="photo.heic", kind="")
+    expect(button(page, "Save")).to_be_enabled(timeout=15_000)
+    page.keyboard.press("+")
+    page.wait_for_timeout(300)
+    seen = screenshot(cropper(page))
+    save(page)
+    served = picture_of(client, user)
+    assert served
+    assert unlike(seen, served) < 6
+
+
+def test_avatars_show_what_was_saved_and_the_address_leads_to_it(
+    client: Client, page: Page, user: dict[str, Any]
+) -> None:
+    choose(page, PORTRAIT)
+    save(page)
+    avatar = page.locator("#avatars profile-avatar >> img").first
+    expect(avatar).to_have_js_property("complete", True)
+    assert avatar.evaluate("(image) => image.naturalWidth") > 0
+    page.reload()
+    page.get_by_label("User id").fill(user["id"])
+    button(page, "Go").click()
+    address = re.compile(f"/pictures/{user['id']}")
+    expect(avatar).to_have_attribute("src", address)
+    expect(avatar).to_be_visible()
+    answer = client.http.get(f"/pictures/{user['id']}?width=64", follow_redirects=True)
+    assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
+
+
+def unlike(seen: Image.Image, served: Image.Image) -> float:
+    """Mean difference, 0 to 255, of a picture from what the circle shows, inside of it."""
+    edge = round(seen.width * 0.07)
+    circle = seen.crop((edge, edge, seen.width - edge, seen.width - edge)).resize(served.size)
+    inset = round(served.width * 0.16)  # a square that lies in the circle
+    box = (inset, inset, served.width - inset, served.width - inset)
+    small = (32, 32)  # at which half a pixel of the screen makes no difference
+    pairs = zip(
+        circle.crop(box).resize(small, Image.Resampling.BOX).tobytes(),
+        served.crop(box).resize(small, Image.Resampling.BOX).tobytes(),
+        strict=True,
+    )
+    return sum(abs(a - b) for a, b in pairs) / (32 * 32 * 3)
