@@ -19,7 +19,7 @@ endef
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run token check format test invoke bench fuzz openapi lock clean
+.PHONY: run token check format test chaos invoke bench fuzz openapi lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
@@ -44,6 +44,10 @@ test: # Everything that has to hold, the fast checks first
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
 	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)
+
+chaos: # Fail calls of AWS and kill functions for SECONDS, then look for what is lost; SEED repeats
+	@$(SETUP) dev ministack sam lambda
+	PYTHONPATH=layers/vignette $(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) $(addprefix --seed ,$(SEED))
 
 bench: # Compare speed and cost with the alternatives
 	@$(SETUP) dev ministack sam lambda

@@ -10,13 +10,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
 import jwt
 import pytest
 from tests.browser.conftest import browser, context, page  # noqa: F401 - fixtures
+
+if TYPE_CHECKING:
+    from tests.e2e.kills import OwnStack
 
 ROOT = Path(__file__).parent.parent.parent
 PHOTOS = ROOT / "tests" / "photos"
@@ -87,6 +90,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> "Iterator[OwnStack]":
+    """A stack of one test's own, not started yet, which may be killed."""
+    from tests.e2e.kills import OwnStack
+
+    stack = OwnStack(tmp_path)
+    yield stack
+    stack.kill()
 
 
 class Client:

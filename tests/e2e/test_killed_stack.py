@@ -1,20 +1,12 @@
 """The local stack is killed at random moments while photos are on their way, and started again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from tests.e2e.kills import OwnStack, check, kill_often
 
 KILLS = 4
 SEED = 3
-
-
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[OwnStack]:
-    stack = OwnStack(tmp_path)
-    yield stack
-    stack.kill()
 
 
 def test_what_was_accepted_is_there_however_often_the_stack_is_killed(

@@ -1,0 +1,36 @@
+"""A run of faults against a new stack: `make chaos SECONDS=400 SEED=7`."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.chaos.run import new_seed, run
+from tests.e2e.kills import OwnStack
+
+
+def main() -> int:
+    """Run, and say what was wrong; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="how long faults happen")
+    parser.add_argument("--seed", type=int, default=new_seed())
+    arguments = parser.parse_args()
+    print(f"{arguments.seconds:.0f} s of faults, seed {arguments.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        stack = OwnStack(Path(directory))
+        try:
+            stack.start()
+            this, wrong = run(stack.client(), arguments.seconds, arguments.seed)
+        finally:
+            stack.kill()
+    faults = sum(this.proxy.faults.values())
+    print(f"{this.proxy.calls} calls of AWS, {faults} failed, {this.kills} functions killed")
+    for name, number in this.proxy.faults.most_common():
+        print(f"  {number} {name}")
+    print(f"answers: {dict(sorted(this.answers.items()))}")
+    print("\n".join(wrong) or f"{len(this.history.changes)} users: nothing is wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
