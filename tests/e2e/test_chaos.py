@@ -7,7 +7,7 @@ from tests.chaos.run import run
 from tests.e2e.kills import OwnStack
 
 SECONDS = 60
-SEEDS = [1]  # seeds that have found something are added here
+SEEDS = [5]  # found a role that could not clean up; others that find something are added here
 
 
 @pytest.mark.parametrize("seed", SEEDS)

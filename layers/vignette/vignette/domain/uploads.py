@@ -234,7 +234,7 @@ def clean_up_again(upload: Upload) -> None:
     Raises `Unavailable`.
     """
     table.write(table.Put(settings.uploads_table(), to_item(upload)))
-    discard(upload.id)
+    table.write(table.Delete(settings.uploads_table(), upload_key(upload.id)))
 
 
 def discard(*upload_ids: str) -> None:
