@@ -28,7 +28,11 @@ from tests.unit import test_costs as requests
 from tests.unit.conftest import REGION, Service, deployed_service
 
 CROWD = 100_000
-_TABLES = {"users": "UsersTable", "uploads": "UploadsTable"}
+_TABLES = {
+    "users": "UsersTable",
+    "uploads": "UploadsTable",
+    "idempotency": "IdempotencyTable",
+}
 _READ_BLOCK, _WRITE_BLOCK = 4096, 1024  # bytes
 
 type Item = Mapping[str, Any]
