@@ -26,7 +26,7 @@ def _update(request: Request, user_id: str) -> Response:
         user = pictures.remove_picture(user_id, must_be_active=by_themselves)
     else:
         user = pictures.set_picture(user_id, upload_id, must_be_active=by_themselves)
-    return Response(200, responses.user(user))
+    return Response(200, responses.user(user, request.origin))
 
 
 handler = Api(

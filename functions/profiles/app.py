@@ -25,19 +25,20 @@ def create(request: Request) -> Response:
 
     user = once(request, create_user, name=lambda user: user.id, find=users.get)
     request.target = user.id
-    return Response(201, responses.user(user))
+    return Response(201, responses.user(user, request.origin))
 
 
 def read(request: Request) -> Response:
     """`GET /shared/users/{user_id}`."""
     require_key(request.caller)
-    return Response(200, responses.user(users.get(request.path("user_id"))))
+    user = users.get(request.path("user_id"))
+    return Response(200, responses.user(user, request.origin))
 
 
 def read_me(request: Request) -> Response:
     """`GET /users/me`."""
     user = as_user(request.caller, lambda user_id: users.get(user_id, must_be_active=True))
-    return Response(200, responses.user(user))
+    return Response(200, responses.user(user, request.origin))
 
 
 def update(request: Request) -> Response:
@@ -70,7 +71,7 @@ def _update(request: Request, user_id: str) -> Response:
     changes = requests.user_changes(request)
     by_themselves = not request.caller.has_key
     user = users.update(user_id, changes, must_be_active=by_themselves)
-    return Response(200, responses.user(user))
+    return Response(200, responses.user(user, request.origin))
 
 
 handler = Api(

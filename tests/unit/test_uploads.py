@@ -119,7 +119,7 @@ def test_an_upload_whose_photo_is_processed_is_ready(service: Service, user_id: 
     ] == [
         ("64", 64, 64, "image/webp"),
         ("128", 128, 128, "image/webp"),
-        ("thumb", 256, 256, "image/webp"),
+        ("256", 256, 256, "image/webp"),
         ("512", 512, 512, "image/webp"),
     ]
     keys = {urlsplit(each["url"]).path.lstrip("/") for each in upload["renditions"]}

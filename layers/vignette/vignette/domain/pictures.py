@@ -1,9 +1,10 @@
 """A user's custom profile picture: set it, replace it, remove it, and where it is served."""
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from vignette import settings
@@ -38,19 +39,60 @@ def url(user: User) -> str | None:
     return rendition_url(user.picture.upload_id, user.picture.digest, size)
 
 
-def avatar_url(user: User, origin: str) -> str:
-    """Address of a user's picture: the custom one, else the provider's, else the default one.
+class AvatarSource(StrEnum):
+    """Where the picture comes from that a user is seen with."""
 
-    That of a custom picture is public, and lasts as long as the user has it; without public
-    pictures it is presigned. `origin` is that of the API. Costs no network call.
+    CUSTOM = "custom"
+    PROVIDER = "provider"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Avatar:
+    """What a user is seen with, whoever that is.
+
+    `srcset` has the address of each size (HTML, "srcset attribute"), and is empty for a picture of
+    the identity provider. `placeholder` is a ThumbHash in base64, if there is one.
     """
+
+    url: str
+    srcset: str
+    source: AvatarSource
+    placeholder: str | None = None
+
+
+def avatar(user: User, origin: str) -> Avatar:
+    """What a user is seen with: their own picture, else the provider's, else the default one.
+
+    The addresses of their own picture are public, and last as long as the user has it; without
+    public pictures they are presigned. `origin` is that of the API. Costs no network call.
+    """
+    if user.picture is None and user.provider_picture_url:
+        return Avatar(user.provider_picture_url, "", AvatarSource.PROVIDER)
     if user.picture is None:
-        return user.provider_picture_url or f"{public_root(origin)}{avatars.path(user)}"
-    upload_id, digest = user.picture.upload_id, user.picture.digest
-    size = nearest(user.picture.sizes, settings.PUBLIC_SIZE)
+        default = f"{public_root(origin)}{avatars.path(user)}"
+        sizes = {size: f"{default}?width={size}" for size in settings.RENDITION_SIZES}
+        return Avatar(default, _srcset(sizes), AvatarSource.DEFAULT)
+    picture = user.picture
+    sizes = {size: _rendition_address(picture, size, origin) for size in picture.sizes}
+    url = sizes[nearest(picture.sizes, settings.PUBLIC_SIZE)]
+    return Avatar(url, _srcset(sizes), AvatarSource.CUSTOM, picture.placeholder)
+
+
+def avatar_url(user: User, origin: str) -> str:
+    """The `url` of a user's avatar. Costs no network call."""
+    return avatar(user, origin).url
+
+
+def _rendition_address(picture: Picture, size: int, origin: str) -> str:
     if not settings.public_pictures():
-        return rendition_url(upload_id, digest, size)
-    return f"{public_root(origin)}/{rendition_object_key(upload_id, digest, size)}"
+        return rendition_url(picture.upload_id, picture.digest, size)
+    key = rendition_object_key(picture.upload_id, picture.digest, size)
+    return f"{public_root(origin)}/{key}"
+
+
+def _srcset(addresses: Mapping[int, str]) -> str:
+    return ", ".join(f"{address} {size}w" for size, address in addresses.items())
 
 
 def find(user_id: str, origin: str, wanted: int | None = None) -> str:

@@ -18,8 +18,26 @@ type Uuid = str
 type UserId = str
 
 
+class Avatar(TypedDict):
+    """What to show of a user; there is always something.
+
+    `url` stays the same for as long as the picture does. `srcset` has all sizes, as the attribute
+    of `<img>` takes them; it is empty for the identity provider's picture. `placeholder` is a
+    ThumbHash in base64 of the user's own picture.
+    """
+
+    url: Url
+    srcset: str
+    source: pictures.AvatarSource
+    placeholder: str | None
+
+
 class User(TypedDict):
-    """A user. `profilePictureUrl` is valid for an hour where the picture is a custom one."""
+    """A user.
+
+    `profilePictureUrl` is the picture with 256 pixels, null if there is none; it is presigned if
+    the picture is the user's own, and ends after an hour. Show `avatar`, and store neither.
+    """
 
     id: UserId
     email: str | None
@@ -30,6 +48,7 @@ class User(TypedDict):
     externalId: str | None
     profilePictureUrl: Url | None
     hasCustomProfilePicture: bool
+    avatar: Avatar
     role: str
     state: UserState
     lastLogin: DateTime | None
@@ -50,8 +69,8 @@ class UploadForm(TypedDict):
 class Rendition(TypedDict):
     """A square picture made of a photo. `url` is valid for an hour.
 
-    Its name is the number of pixels it was made for, `thumb` where that is 256; `width` and
-    `height` are smaller where the photo was.
+    Its name is the number of pixels it was made for; `width` and `height` are smaller if the
+    photo was.
     """
 
     name: str
@@ -103,8 +122,9 @@ class Upload(TypedDict):
     expiresAt: DateTime | None
 
 
-def user(user: model.User) -> User:
-    """A user, with the address of the picture as it is served now."""
+def user(user: model.User, origin: str) -> User:
+    """A user, with the addresses of the picture as it is served now; `origin` is the API's."""
+    avatar = pictures.avatar(user, origin)
     return {
         "id": user.id,
         "email": user.email.value if user.email else None,
@@ -115,6 +135,12 @@ def user(user: model.User) -> User:
         "externalId": user.external_id,
         "profilePictureUrl": pictures.url(user),
         "hasCustomProfilePicture": user.picture is not None,
+        "avatar": {
+            "url": avatar.url,
+            "srcset": avatar.srcset,
+            "source": avatar.source,
+            "placeholder": avatar.placeholder,
+        },
         "role": user.role,
         "state": user.state,
         "lastLogin": _moment(user.last_login) if user.last_login is not None else None,
@@ -166,7 +192,7 @@ def _renditions(upload: model.Upload) -> list[Rendition] | None:
     most = upload.crop.side(upload.width, upload.height)
     return [
         {
-            "name": "thumb" if size == settings.THUMB_SIZE else str(size),
+            "name": str(size),
             "width": min(size, most),
             "height": min(size, most),
             "contentType": "image/webp",
