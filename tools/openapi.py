@@ -7,7 +7,8 @@ writes `openapi.json` into the package, which the service serves as it is.
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from vignette import errors, settings
 from vignette.native import errors as problems
-from vignette.native import requests, responses
+from vignette.native import queries, requests, responses
 
 FILE = Path(responses.__file__).with_name("openapi.json")
 
@@ -51,6 +52,7 @@ class Operation:
     answer: type | None = None
     problems: tuple[Failure, ...] = ()
     repeatable: bool = False
+    query: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 OPERATIONS = {
@@ -63,6 +65,23 @@ OPERATIONS = {
         answer=responses.User,
         problems=(errors.Forbidden, *_UNREADABLE, errors.Taken, *_REPEATED),
         repeatable=True,
+    ),
+    "GET /api/v1/shared/users": Operation(
+        id="findUsers",
+        summary="Find the user who has a value, or list all, newest first",
+        credentials=("secretKey",),
+        query={
+            **{name: {"type": "string"} for name in queries.FILTERS},
+            "limit": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": queries.MAX_LIMIT,
+                "default": queries.DEFAULT_LIMIT,
+            },
+            "cursor": {"type": "string", "description": "A `nextCursor` of an answer."},
+        },
+        answer=responses.Users,
+        problems=(errors.Forbidden, errors.Invalid),
     ),
     "GET /api/v1/shared/users/{user_id}": Operation(
         id="getUser",
@@ -234,6 +253,10 @@ def document() -> dict[str, Any]:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in re.findall(r"{(\w+)}", path)
         ]
+        parameters += (
+            {"name": name, "in": "query", "schema": schema}
+            for name, schema in operation.query.items()
+        )
         if operation.repeatable:
             parameters.append(_IDEMPOTENCY_KEY)
         if parameters:

@@ -28,6 +28,20 @@ def create(request: Request) -> Response:
     return Response(201, responses.user(user, request.origin))
 
 
+def find(request: Request) -> Response:
+    """`GET /shared/users`."""
+    from vignette.native import queries
+
+    require_key(request.caller)
+    query = queries.read(request)
+    if query.filters:
+        found, end = users.matching(query.filters), None
+    else:
+        found, end = users.newest(after=query.after, limit=query.limit)
+    answer = [responses.user(user, request.origin) for user in found]
+    return Response(200, {"users": answer, "nextCursor": queries.cursor(end)})
+
+
 def read(request: Request) -> Response:
     """`GET /shared/users/{user_id}`."""
     require_key(request.caller)
@@ -76,6 +90,7 @@ def _update(request: Request, user_id: str) -> Response:
 
 handler = Api(
     {
+        "GET /api/v1/shared/users": find,
         "POST /api/v1/shared/users": create,
         "GET /api/v1/shared/users/{user_id}": read,
         "PATCH /api/v1/shared/users/{user_id}": update,

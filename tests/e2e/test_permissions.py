@@ -59,6 +59,7 @@ class Exercises:
         self._open(self._call(200, "GET", path)["profilePictureUrl"])
         self._ready(person["id"])
         self._call(204, "DELETE", path)
+        assert self._call(200, "GET", "/api/v1/shared/users")["users"]
         self._first_call("GET", "/api/v1/users/me")
         self._read_keys_again("/api/v1/users/me", 401)
 

@@ -4,7 +4,7 @@ import heapq
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import batched, islice
 from typing import Any
 from zlib import crc32
@@ -330,6 +330,52 @@ def page(*, order_by: str, descending: bool, offset: int, limit: int) -> list[Us
     )
     chosen = islice(entries, offset, wanted)
     return get_many(entry["pk"].removeprefix("user#") for entry in chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list of all users, newest first: that of the user who comes before it.
+
+    `created_at` is in milliseconds since the epoch.
+    """
+
+    created_at: int
+    user_id: str
+
+
+def newest(*, after: Position | None, limit: int) -> tuple[list[User], Position | None]:
+    """Up to `limit` users, newest first, and where the next ones begin, None if there are none.
+
+    One query for each partition of the index and one read for each hundred users, wherever in the
+    list. Somebody who was created or deleted a moment ago may be missing. Raises `Unavailable`.
+    """
+    shards = range(settings.USER_SHARDS)
+    begin = Key("created_at").lte(after.created_at) if after else None
+    found = heapq.merge(
+        *(
+            table.query(
+                settings.users_table(),
+                _INDEXES["created_at"],
+                Key("shard").eq(shard) & begin if begin else Key("shard").eq(shard),
+                descending=True,
+                page_size=limit + 1,
+            )
+            for shard in shards
+        ),
+        key=_order,
+        reverse=True,
+    )
+    passed = (after.created_at, f"user#{after.user_id}") if after else None
+    entries = (entry for entry in found if passed is None or _order(entry) < passed)
+    chosen = list(islice(entries, limit + 1))
+    ids = [entry["pk"].removeprefix("user#") for entry in chosen[:limit]]
+    is_last = len(chosen) <= limit
+    end = None if is_last else Position(int(chosen[limit - 1]["created_at"]), ids[-1])
+    return get_many(ids), end
+
+
+def _order(entry: Item) -> tuple[int, str]:
+    return int(entry["created_at"]), entry["pk"]
 
 
 def count() -> int:

@@ -56,6 +56,13 @@ class User(TypedDict):
     updatedAt: DateTime
 
 
+class Users(TypedDict):
+    """Users, newest first; `nextCursor` leads to the next page, and is null on the last one."""
+
+    users: list[User]
+    nextCursor: str | None
+
+
 class UploadForm(TypedDict):
     """Where to post a photo: a form with all of `fields`, and then the photo as `file`."""
 
