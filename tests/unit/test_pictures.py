@@ -69,7 +69,7 @@ def test_what_else_is_in_the_profile_stays(service: Service, user_id: str) -> No
     before = service.read_user(user_id)
     after = service.set_picture(user_id, service.ready_upload(user_id)).json
     changed = {name for name in before if before[name] != after[name]}
-    assert changed <= {"profilePictureUrl", "hasCustomProfilePicture", "updatedAt"}
+    assert changed <= {"profilePictureUrl", "hasCustomProfilePicture", "avatar", "updatedAt"}
 
 
 @pytest.mark.parametrize("body", [{}, {"uploadId": "no uuid"}, {"uploadId": 1}])
