@@ -1,11 +1,13 @@
 """Make the renditions of every file in a directory, and print what that took as JSON.
 
 Run as `python -m tests.photos.examine DIRECTORY`, so that memory is measured in a new process.
-With `--here` the files are decoded in this process, and it is told by which of Pillow's decoders.
+With `--here` the files are decoded in this process, and it is told by which of Pillow's decoders;
+with `--alone` everything runs on one processor.
 """
 
 import io
 import json
+import os
 import resource
 import sys
 import time
@@ -73,4 +75,6 @@ def _is_clean(body: bytes) -> bool:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--alone" and sys.platform == "linux":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     main(Path(sys.argv[-1]), here=sys.argv[1] == "--here")
