@@ -37,7 +37,7 @@ class Gateway:
     def serve_api(self, api_id: str, route_keys: list[str]) -> None:
         """Answer paths that begin like one of these routes with the HTTP API `api_id`."""
         self._api = api_id
-        self._prefixes = frozenset(key.split("/")[1] for key in route_keys)
+        self._prefixes = frozenset(key.split("/")[1] for key in route_keys if "/" in key)
 
     def serve_page(self, page: Page) -> None:
         """Answer `/` with a page to try the service on."""

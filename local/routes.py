@@ -57,11 +57,12 @@ def _operations(body: dict[str, Any], names: dict[str, str]) -> list[tuple[str, 
         operations = item["Fn::If"][1] if "Fn::If" in item else item
         for method, operation in operations.items():
             verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            key = "$default" if operation.get("isDefaultRoute") else f"{verb} {path}"
             match = FUNCTION.search(json.dumps(operation))
-            assert match, f"{verb} {path} has no function"  # noqa: S101
+            assert match, f"{key} has no function"  # noqa: S101
             # A function under a condition that does not hold is not in the stack.
             if match[1] in names:
-                found.append((f"{verb} {path}", names[match[1]]))
+                found.append((key, names[match[1]]))
     return found
 
 

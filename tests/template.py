@@ -65,7 +65,13 @@ class Routes:
             found = re.fullmatch(expression, path, re.DOTALL)
             if verb == method and found:
                 return key, self.by_key[key], found.groupdict()
-        raise LookupError(f"no route for {method} {path}")
+        return "$default", self.by_key["$default"], {}
+
+
+def _key(event: dict[str, Any]) -> str:
+    """The route key of an event, as API Gateway names it."""
+    path: str = event["Path"]
+    return path if path == "$default" else f"{event['Method']} {path}"
 
 
 @cache
@@ -73,7 +79,7 @@ def routes() -> Routes:
     """All routes of the template."""
     return Routes(
         {
-            f"{event['Properties']['Method']} {event['Properties']['Path']}": name
+            _key(event["Properties"]): name
             for name, properties in functions().items()
             for event in properties["Events"].values()
             if event["Type"] == "HttpApi"

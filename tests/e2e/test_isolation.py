@@ -243,7 +243,7 @@ def prepare(client: Client, route: str, person: Person) -> Callable[[Any], httpx
 
 
 def test_every_route_has_a_rule() -> None:
-    assert RULES.keys() == routes().by_key.keys()
+    assert RULES.keys() == routes().by_key.keys() - {"$default"}  # which reads nothing
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,9 @@ class Exercises:
         self._delete(f"renditions/{upload_id}/{DIGEST}/256.webp")
         self._call(404, "GET", path)
 
+    def unknown(self) -> None:
+        self._call(404, "GET", "/v1/organizations")
+
     def avatars(self) -> None:
         self._call(200, "GET", "/avatars/9a3412/AL.webp")
 

@@ -168,6 +168,11 @@ CASES: dict[str, tuple[Callable[[Service], None], int | None, Check]] = {
     "clerk_pictures-set": (a_user, 200, user_has(hasCustomProfilePicture=True)),
     "renditions-find": (a_user, 302, lambda *_: True),  # where to: test_sizes
     "renditions-read": (a_picture, 200, shows_a_picture),
+    "unknown-organizations": (
+        nothing,
+        404,
+        lambda _, answer: answer["errors"][0]["code"] == "resource_not_found",
+    ),
     "avatars-draw": (nothing, 200, shows_a_picture),
     "elements-latest": (nothing, 302, lambda _, answer: answer is None),
     "authgear_graphql-count-users": (a_user, 200, has(data={"users": {"totalCount": 1}})),

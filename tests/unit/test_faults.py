@@ -416,6 +416,7 @@ RACING = [
 ]
 # What is answered from the function's own files.
 WITHOUT_AWS = {
+    "$default",
     "GET /api/v1/openapi.json",
     "GET /avatars/{colour}/{file}",
     "GET /elements/vignette.js",

@@ -4,7 +4,7 @@ A wire format has words for the classes that it tells apart and, through `neares
 by the class above them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vignette import settings
@@ -80,6 +80,16 @@ class NotFound(VignetteError):
     def __init__(self, resource: str) -> None:
         super().__init__(f"There is no such {resource}.")
         self.code = f"{resource}_not_found"
+
+
+class MethodNotAllowed(VignetteError):
+    """The path exists, but not with this method; `allowed` are those that it has."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"The methods of this path are: {', '.join(allowed)}.")
+        self.allowed = allowed
 
 
 class Malformed(VignetteError):

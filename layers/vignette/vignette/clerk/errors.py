@@ -128,6 +128,7 @@ _WORDS: Mapping[type[errors.VignetteError], tuple[HTTPStatus, str | None, str]] 
     ),
     errors.Forbidden: (HTTPStatus.FORBIDDEN, "authorization_invalid", "Unauthorized request"),
     errors.NotFound: (HTTPStatus.NOT_FOUND, "resource_not_found", "not found"),
+    errors.MethodNotAllowed: (HTTPStatus.METHOD_NOT_ALLOWED, None, "method not allowed"),
     errors.TooLarge: (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "request_body_too_large",

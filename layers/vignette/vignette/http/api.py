@@ -48,6 +48,16 @@ class Request:
         return str(self._event["routeKey"])
 
     @property
+    def method(self) -> str:
+        """The method that the client sent, where the route is one for any method."""
+        return str(self._event["requestContext"]["http"]["method"])
+
+    @property
+    def full_path(self) -> str:
+        """The path that the client sent, where the route is one for any path."""
+        return str(self._event["requestContext"]["http"]["path"])
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """Headers by lower-case name."""
         headers: Mapping[str, str] = self._event.get("headers") or {}
