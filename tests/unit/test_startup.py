@@ -33,6 +33,9 @@ ENVIRONMENT = {
     "JWT_ISSUER": "https://id.example.com",
     "JWT_AUDIENCE": "vignette",
     "JWT_JWKS": json.dumps(JWKS),
+    "PUBLIC_ORIGIN": "",
+    "PUBLIC_PICTURES": "true",
+    "PICTURES_ORIGIN": "",
     "POWERTOOLS_METRICS_NAMESPACE": "Vignette",
     "POWERTOOLS_SERVICE_NAME": "test",
 }
@@ -156,6 +159,18 @@ import vignette
 print(sum(pattern in {[each for each, *_ in PATTERNS]!r} for _, pattern, _ in re._cache))
 """
     assert fresh_python(code, compiled) == "0\n"
+
+
+@pytest.mark.parametrize("private", ["_cache", "_compiler"])
+def test_another_re_is_a_warning_and_no_failure(compiled: Path, private: str) -> None:
+    code = f"""
+import logging, re
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+compile = re.compile
+del re.{private}
+import vignette
+"""
+    assert fresh_python(code, compiled).startswith("compiled patterns are not used: AttributeError")
 
 
 @pytest.mark.parametrize(("initialization", "primed"), [("on-demand", False), ("snap-start", True)])

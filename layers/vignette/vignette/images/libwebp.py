@@ -4,12 +4,14 @@ Pillow's plugin decodes every WebP as an animation: it holds the whole canvas fo
 for 50 megapixels is 800 MB. libwebp itself scales while it decodes, row by row and on two
 threads, which takes a few megabytes and two thirds of the time. Of the encoder's settings Pillow
 passes on a few only. These are the declarations of libwebp's `webp/decode.h` and `webp/encode.h`,
-ABI version 2.16 of both.
+ABI version 2.16 of both. With any other libwebp Pillow's plugin does the work.
 """
 
 import ctypes
+import logging
+from io import BytesIO
 
-from PIL import Image, _webp
+from PIL import Image, WebPImagePlugin, _webp
 
 _ABI_VERSION = 0x0210
 _OK = 0
@@ -19,9 +21,6 @@ _PRESET_DEFAULT = 0
 # How far the encoder takes bits from where the eye misses little, 0 to 100: as in libwebp's presets
 # for photographs. Its default is 50, which costs more bytes for pictures no better.
 _SPATIAL_NOISE_SHAPING = 80
-
-# A library's handle also finds what the libraries it is linked to export.
-_libwebp = ctypes.CDLL(_webp.__file__)
 
 
 class _Features(ctypes.Structure):
@@ -148,20 +147,56 @@ class _MemoryWriter(ctypes.Structure):
     )
 
 
+def _load() -> ctypes.CDLL | None:
+    """The library, or None if its interface is not the one that is declared here."""
+    # A library's handle also finds what the libraries it is linked to export.
+    library = ctypes.CDLL(_webp.__file__)
+    try:
+        is_known = (
+            library.WebPInitDecoderConfigInternal(ctypes.byref(_DecoderConfig()), _ABI_VERSION)
+            and library.WebPPictureInitInternal(ctypes.byref(_Picture()), _ABI_VERSION)
+            and library.WebPConfigInitInternal(
+                ctypes.byref(_Config()), _PRESET_DEFAULT, ctypes.c_float(0), _ABI_VERSION
+            )
+            and all(hasattr(library, name) for name in _FUNCTIONS)
+        )
+    except AttributeError:
+        is_known = False
+    if not is_known:
+        logging.getLogger(__name__).warning("libwebp has another interface; Pillow's is used")
+    return library if is_known else None
+
+
+_FUNCTIONS = (
+    "WebPDecode",
+    "WebPEncode",
+    "WebPFreeDecBuffer",
+    "WebPGetFeaturesInternal",
+    "WebPMemoryWrite",
+    "WebPMemoryWriterClear",
+    "WebPMemoryWriterInit",
+    "WebPPictureFree",
+    "WebPPictureImportRGB",
+    "WebPPictureImportRGBA",
+)
+_libwebp = _load()
+
+
 def encode(image: Image.Image, *, quality: int, effort: int, lossless: bool) -> bytes:
     """An RGB or RGBA image as a WebP file of its pixels and nothing else.
 
     The quality is 0 to 100, where nothing is lost that of the compression; the effort (libwebp's
     method) is 0, the quickest, to 6, the smallest.
     """
+    if _libwebp is None:
+        written = BytesIO()
+        image.save(written, "WEBP", quality=quality, method=effort, lossless=lossless)
+        return written.getvalue()
     config, picture, file = _Config(), _Picture(), _MemoryWriter()
-    if not (
-        _libwebp.WebPConfigInitInternal(
-            ctypes.byref(config), _PRESET_DEFAULT, ctypes.c_float(quality), _ABI_VERSION
-        )
-        and _libwebp.WebPPictureInitInternal(ctypes.byref(picture), _ABI_VERSION)
-    ):
-        raise ImportError("libwebp's encoder interface is another version")
+    _libwebp.WebPConfigInitInternal(
+        ctypes.byref(config), _PRESET_DEFAULT, ctypes.c_float(quality), _ABI_VERSION
+    )
+    _libwebp.WebPPictureInitInternal(ctypes.byref(picture), _ABI_VERSION)
     config.method, config.lossless = effort, lossless
     config.sns_strength = _SPATIAL_NOISE_SHAPING
     picture.use_argb = lossless
@@ -187,7 +222,10 @@ def read_features(data: bytes) -> tuple[int, int, bool]:
 
     Raises `ValueError` for what is not the beginning of a WebP file.
     """
-    features = _features(data)
+    if _libwebp is None:
+        image = _open(data)
+        return image.width, image.height, getattr(image, "is_animated", False)
+    features = _features(_libwebp, data)
     return features.width, features.height, bool(features.has_animation)
 
 
@@ -198,10 +236,11 @@ def decode(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int]) -
 
     Raises `ValueError` for a broken file.
     """
+    if _libwebp is None:
+        return _open(data).resize(size, box=box)
     config = _DecoderConfig()
-    if not _libwebp.WebPInitDecoderConfigInternal(ctypes.byref(config), _ABI_VERSION):
-        raise ImportError("libwebp's decoder interface is another version")
-    mode = "RGBA" if _features(data).has_alpha else "RGB"
+    _libwebp.WebPInitDecoderConfigInternal(ctypes.byref(config), _ABI_VERSION)
+    mode = "RGBA" if _features(_libwebp, data).has_alpha else "RGB"
     config.output.colorspace = _MODE_RGBA if mode == "RGBA" else _MODE_RGB
     left, top, right, bottom = box
     config.options.use_cropping = 1
@@ -221,9 +260,16 @@ def decode(data: bytes, box: tuple[int, int, int, int], size: tuple[int, int]) -
         _libwebp.WebPFreeDecBuffer(ctypes.byref(config.output))
 
 
-def _features(data: bytes) -> _Features:
+def _open(data: bytes) -> Image.Image:
+    try:
+        return WebPImagePlugin.WebPImageFile(BytesIO(data))
+    except (OSError, SyntaxError) as error:
+        raise ValueError("broken WebP") from error
+
+
+def _features(library: ctypes.CDLL, data: bytes) -> _Features:
     features = _Features()
-    status = _libwebp.WebPGetFeaturesInternal(
+    status = library.WebPGetFeaturesInternal(
         data, ctypes.c_size_t(len(data)), ctypes.byref(features), _ABI_VERSION
     )
     if status != _OK:

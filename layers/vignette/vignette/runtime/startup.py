@@ -1,11 +1,11 @@
 """What makes a cold start fast; it comes before the imports that it speeds up."""
 
 import gc
-import importlib
+import importlib.util
+import logging
 import os
 import re
 import sys
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -58,5 +58,9 @@ def _take_compiled_patterns() -> None:
     del sys.modules["compiled_patterns"]
 
 
-with suppress(ImportError):
-    _take_compiled_patterns()
+if importlib.util.find_spec("compiled_patterns"):
+    try:
+        _take_compiled_patterns()
+    except Exception as error:
+        # Private parts of `re` are not what they were: the rest is compiled when it is needed.
+        logging.getLogger(__name__).warning("compiled patterns are not used: %r", error)
