@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from PIL import Image
-from tests.e2e import test_failed_events
+from tests.e2e import failures
 from tests.e2e.conftest import Client, eventually
 from tests.e2e.roles import Role, logical_id
 from tests.template import functions
@@ -100,7 +100,7 @@ class Exercises:
         self._deliver(upload_id)
         # An event that comes after the upload is gone.
         self._deliver(str(uuid.uuid4()))
-        test_failed_events.test_a_photo_event_that_always_fails_ends_in_the_queue(self._client)
+        assert failures.photo_event_ends_in_the_queue(self._client)
 
     def cleanup(self) -> None:
         upload_id = str(uuid.uuid4())
@@ -113,11 +113,9 @@ class Exercises:
         }
         assert self._invoke("cleanup", {"Records": [record]}) == {"batchItemFailures": []}
         assert not self._client.objects(f"renditions/{upload_id}/")
-        left = test_failed_events.deleted_upload(self._client)
+        left = failures.deleted_upload(self._client)
         assert eventually(lambda: not self._client.objects(left), seconds=5)
-        test_failed_events.test_a_record_whose_objects_can_never_be_deleted_ends_in_the_queue(
-            self._client
-        )
+        assert failures.record_ends_in_the_queue(self._client)
 
     def clerk(self) -> None:
         path = "/v1/users"
@@ -337,7 +335,9 @@ def fails(exercise: Callable[[], None]) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(functions()))
-def test_no_permission_of_a_role_can_be_missed(client: Client, name: str) -> None:
+def test_no_permission_of_a_role_can_be_missed(
+    client: Client, name: str, record_property: Callable[[str, object], None]
+) -> None:
     exercises = Exercises(client)
     exercise: Callable[[], None] = getattr(exercises, name)
     role = Role(client, name)
@@ -349,7 +349,7 @@ def test_no_permission_of_a_role_can_be_missed(client: Client, name: str) -> Non
         with role.without(permission.action, resource=permission.resource):
             if not fails(partial(exercises.logs, name) if is_for_logs else exercise):
                 unneeded.append(permission)
-    print(f"{name}: {len(role.permissions)} permissions")
+    record_property("permissions", len(role.permissions))
     assert unneeded == []
     exercise()
 
