@@ -98,8 +98,11 @@ class Exercises:
         upload_id = self._ready(self._user())
         self._put(f"uploads/{upload_id}", png("blue"))
         self._deliver(upload_id)
-        # An event that comes after the upload is gone.
-        self._deliver(str(uuid.uuid4()))
+        # An event that comes after the upload is gone, of which a rendition was left.
+        upload_id = str(uuid.uuid4())
+        self._put(f"renditions/{upload_id}/{DIGEST}/64.webp")
+        self._deliver(upload_id)
+        assert not self._client.objects(f"renditions/{upload_id}/")
         assert failures.photo_event_ends_in_the_queue(self._client)
 
     def cleanup(self) -> None:
