@@ -287,6 +287,7 @@ class Contents:
                 "user_id": names.get(item.get("user_id", ""), "nobody"),
                 "expires_at": "expires_at" in item,
                 "digest": "digest" in item,
+                "replaced": "replaced" in item,
                 "objects": {
                     key.replace(upload_id, "ID").replace(item.get("digest", "-"), "-"): tag
                     for key, tag in self.objects.items()

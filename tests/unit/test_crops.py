@@ -163,15 +163,22 @@ def test_null_frames_as_if_nothing_had_been_chosen(service: Service) -> None:
     assert upload["framing"] == "face"
     service.calls.clear()
     assert frame(service, upload_id, None).json["crop"] == upload["crop"]
-    assert service.calls == ["GetItem"]
+    assert "PutObject" not in service.calls
 
 
-def test_a_change_that_was_made_costs_one_read(service: Service) -> None:
+def test_a_change_that_was_made_is_not_made_again(service: Service) -> None:
     upload_id = ready(service, encoded(quarters(), "PNG"))
     first = frame(service, upload_id, CROP).json
     service.calls.clear()
     assert keys(frame(service, upload_id, CROP).json) == keys(first)
-    assert service.calls == ["GetItem"]
+    assert service.calls == ["GetItem", "DeleteObjects"]
+
+
+def test_a_crop_that_comes_back_has_its_renditions(service: Service) -> None:
+    upload_id = ready(service, encoded(quarters(), "PNG"))
+    for crop in (CROP, {**CROP, "y": 0.25}, CROP):
+        upload = frame(service, upload_id, crop).json
+        assert renditions_of(service, upload_id) == keys(upload)
 
 
 def test_users_frame_their_own_photos_only(service: Service) -> None:

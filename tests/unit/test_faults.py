@@ -50,6 +50,7 @@ NEW_UPLOAD = {"kind": "profile_picture", "contentType": "image/png", "contentLen
 # With a key, who was cut off is asked to come back when that request must be over.
 IN_USE = "idempotency_key_in_use"
 ASK_AGAIN = -1
+CROP = {"x": 0.25, "y": 0.5, "size": 0.5}
 REPEATABLE = {"idempotency-key": "b7e3f0d2"}
 
 
@@ -264,6 +265,7 @@ OPERATIONS = [
         headers=REPEATABLE,
     ),
     request("an upload is read", "GET", f"{UPLOADS}/{{ready}}", caller="ada"),
+    request("a photo is framed anew", "PATCH", f"{UPLOADS}/{{ready}}", {"crop": CROP}),
     request("a ready upload is deleted", "DELETE", f"{UPLOADS}/{{ready}}", also=404),
     request(
         "a pending upload is deleted", "DELETE", f"{UPLOADS}/{{pending}}", also=404, late="pending"

@@ -211,7 +211,8 @@ class Upload:
     picture is one of them, `preview` that a smaller uncropped one was asked for. `sizes` are the
     square renditions that there are, in pixels. `crop` is the square they show, and while the
     upload is pending the one that was asked for; `framing` says who chose it. `placeholder` is what
-    they look like, a ThumbHash in base64.
+    they look like, a ThumbHash in base64. `replaced` is the digest before the photo was framed
+    anew; nothing is there any more.
     """
 
     id: str
@@ -233,6 +234,7 @@ class Upload:
     crop: Crop | None = None
     framing: str | None = None
     placeholder: str | None = None
+    replaced: str | None = None
 
     @property
     def in_use(self) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +31,6 @@ from vignette.errors import (
     UnusablePhoto,
     UploadInUse,
     UploadNotReady,
-    VignetteError,
 )
 
 if TYPE_CHECKING:
@@ -101,15 +99,18 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
     """
     upload = _framable(uploads.get(upload_id, owner=owner))
     if _is_framed(upload, crop):
+        if upload.replaced:  # by an attempt that was perhaps cut off
+            _delete(upload_id, upload.replaced)
         return upload
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None or original.body is None:
         raise NotFound("upload")
     rendered = render(original.body, crop=crop, preview=bool(upload.preview))
-    # New for every attempt: what loses can be deleted, whatever others have rendered.
-    digest = secrets.token_hex(16)
-    facts = store(upload_id, digest, rendered)
     for _ in range(_ATTEMPTS):
+        # Every digest follows from the one before it: none comes back, so that what was replaced
+        # can be deleted, and the same attempt again writes the same objects.
+        digest = digest_of(upload_id, f"{upload.digest}{crop}".encode() + original.body)
+        facts = {**store(upload_id, digest, rendered), "replaced": upload.digest}
         unchanged = Attr("digest").eq(upload.digest) & Attr("expires_at").gt(int(time.time()))
         action = table.Update(
             settings.uploads_table(), upload_key(upload_id), facts, condition=unchanged
@@ -118,17 +119,13 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
             item = table.write(action)
         except table.ConditionFailed as failure:
             item = failure.item
-            if item is None or uploads.from_item(item).digest != digest:  # and no answer was lost
-                try:
-                    upload = _framable(uploads.from_item(item) if item else None)
-                except VignetteError:
-                    _delete(upload_id, digest)
-                    raise
+            if item is None or uploads.from_item(item).digest != digest:
+                _delete(upload_id, digest)
+                upload = _framable(uploads.from_item(item) if item else None)
                 continue
         assert item is not None  # noqa: S101, an update answers with its item
         _delete(upload_id, str(upload.digest))
         return uploads.from_item(item)
-    _delete(upload_id, digest)
     raise Unavailable("The upload is being framed by others.")
 
 

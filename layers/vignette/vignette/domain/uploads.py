@@ -263,7 +263,8 @@ def from_item(item: Item) -> Upload:
 def to_item(upload: Upload) -> Item:
     """The item of the table that holds an upload."""
     values = {name: getattr(upload, name) for name in Upload.__slots__}
-    return {**values, "crop": stored_crop(upload.crop) if upload.crop else None}
+    crop = stored_crop(upload.crop) if upload.crop else None
+    return {**values, "crop": crop, "sizes": upload.sizes or None}
 
 
 def stored_crop(crop: Crop) -> list[Decimal]:
