@@ -79,6 +79,19 @@ class Exercises:
         self._first_call("POST", "/api/v1/uploads", json=new)
         self._read_keys_again("/api/v1/uploads/x", 401)
 
+    def crops(self) -> None:
+        user_id = self._user()
+        upload_id = self._ready(user_id)
+        path = f"/api/v1/uploads/{upload_id}"
+        crops = ({"x": 0.5, "y": 0.5, "size": 0.5}, {"x": 0.5, "y": 0.5, "size": 0.25})
+        self._call(404, "PATCH", path, json={"crop": crops[0]})  # its photo is not there
+        self._put(f"uploads/{upload_id}", png("red"))
+        framed = self._call(200, "PATCH", path, json={"crop": crops[0]})
+        self._open(framed["renditions"][0]["url"])
+        mine = self._client.user_headers(user_id)
+        self._call(200, "PATCH", path, json={"crop": crops[1]}, headers=mine)
+        self._read_keys_again(path, 401, method="PATCH")
+
     def pictures(self) -> None:
         user_id = self._user()
         path = f"/api/v1/shared/users/{user_id}/profile-picture"
@@ -148,6 +161,7 @@ class Exercises:
         upload_id = self._ready(None, in_use=True)
         path = f"/renditions/{upload_id}/{DIGEST}/256.webp"
         self._call(200, "GET", path)
+        assert httpx.get(f"{self._client.stack['baseUrl']}/pictures/{self._user()}").is_redirect
         self._delete(f"renditions/{upload_id}/{DIGEST}/256.webp")
         self._call(404, "GET", path)
 
@@ -302,6 +316,10 @@ class Exercises:
             "digest": {"S": DIGEST},
             "width": {"N": "8"},
             "height": {"N": "8"},
+            "sizes": {"L": [{"N": str(size)} for size in (64, 128, 256, 512)]},
+            "crop": {"L": [{"N": "0.5"}, {"N": "0.5"}, {"N": "1"}]},
+            "framing": {"S": "centre"},
+            "placeholder": {"S": "3EgKFwhpaIVPh2aHVnh5aIdp+SVif0IG"},
             "created_at": {"N": "1"},
             **({} if in_use else {"expires_at": {"N": str(int(time.time()) + 3600)}}),
         }

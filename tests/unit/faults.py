@@ -27,7 +27,7 @@ from vignette.domain import renditions
 RENDITIONS = (64, 128, 256, 512)
 _TABLES = {"users": "pk", "uploads": "id", "idempotency": "id"}
 # What two runs of the same operation may differ in.
-_OWN_TO_A_RUN = frozenset({"id", "pk", "revision", "shard", "created_at", "updated_at"})
+_OWN_TO_A_RUN = frozenset({"id", "pk", "revision", "shard", "created_at", "updated_at", "used_at"})
 
 
 class Fault(Enum):

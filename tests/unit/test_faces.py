@@ -88,6 +88,16 @@ def test_a_small_face_in_a_landscape_is_found(share: float, place: tuple[float, 
     assert find_faces(landscape)
 
 
+@pytest.mark.parametrize("enlarged", [1, 10])
+def test_faces_of_lfw_are_found_and_nothing_else(enlarged: int) -> None:
+    # Labeled Faces in the Wild, as scikit-image has it: 100 faces, then 100 pictures without one.
+    subset = importlib.import_module("skimage.data").lfw_subset()
+    pictures = [Image.fromarray((each * 255).astype(np.uint8)).convert("RGB") for each in subset]
+    size = (enlarged * 25, enlarged * 25)
+    found = [bool(find_faces(each.resize(size, Image.Resampling.BICUBIC))) for each in pictures]
+    assert (sum(found[:100]), sum(found[100:])) == (100, 0)
+
+
 @pytest.mark.parametrize("name", ["china.jpg", "flower.jpg", "coffee.png", "chelsea.png"])
 def test_things_and_animals_have_no_face(name: str) -> None:
     assert find_faces(photo(name, (900, 600))) == []

@@ -348,6 +348,7 @@ OPERATIONS = [
     clerk("a number is read", "GET", "/phone_numbers/{phone}"),
     clerk("a number becomes primary", "PATCH", "/phone_numbers/{phone}", {"primary": True}),
     clerk("a number is deleted", "DELETE", "/phone_numbers/{phone}", also=404),
+    request("a user's picture is found", "GET", "/pictures/{ada}", cold=False),
     request("a rendition is served", "GET", "/renditions/{picture}/{digest}/256.webp", cold=False),
     graphql("users are listed", "{ users(first: 2) { edges { node { id } } } }"),
     graphql("a user is read", "query ($id: ID!) { node(id: $id) { id } }", id="{ada_node}"),
