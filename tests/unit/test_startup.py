@@ -70,7 +70,7 @@ def loaded_for(function: str, method: str, path: str, token: str, body: Any = No
         "routeKey": f"{method} /api/v1{path}",
         "headers": {"authorization": f"Bearer {token}"},
         "pathParameters": {"user_id": ID, "upload_id": ID},
-        "requestContext": {"requestId": "1"},
+        "requestContext": {"requestId": "1", "domainName": "api.example.com"},
         "body": json.dumps(body) if body else None,
     }
     code = f"""
