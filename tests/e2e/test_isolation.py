@@ -157,6 +157,7 @@ RULES = {
     # The native API
     "GET /api/v1/openapi.json": Rule(200, 200, 200),
     "POST /api/v1/shared/users": key_only(new_user, status=201),
+    "GET /api/v1/shared/users": key_only(),
     "GET /api/v1/shared/users/{user_id}": key_only(),
     "PATCH /api/v1/shared/users/{user_id}": key_only(lambda _: NAME),
     "DELETE /api/v1/shared/users/{user_id}": key_only(status=204),

@@ -245,6 +245,8 @@ OPERATIONS = [
         {**NEW_USER, "username": "ada"},
         headers=REPEATABLE,
     ),
+    request("users are listed", "GET", USERS),
+    request("a user is found", "GET", f"{USERS}?username=ada"),
     request("a user is read", "GET", f"{USERS}/{{ada}}"),
     request("users read themselves", "GET", ME, caller="ada"),
     request("a user is changed", "PATCH", f"{USERS}/{{ada}}", {"firstName": "Augusta"}),
