@@ -167,6 +167,9 @@ RULES = {
     "PATCH /api/v1/users/me/profile-picture": Rule(401, 404, 200, json(picture), themselves=True),
     "POST /api/v1/uploads": Rule(401, 403, 201, json(new_upload), themselves=True),
     "GET /api/v1/uploads/{upload_id}": Rule(401, 404, 200, themselves=True),
+    "PATCH /api/v1/uploads/{upload_id}": Rule(
+        401, 404, 200, json(lambda _: {"crop": None}), themselves=True
+    ),
     "DELETE /api/v1/uploads/{upload_id}": Rule(401, 404, 204, themselves=True),
     # Clerk's Backend API
     "GET /v1/users": key_only(),
@@ -229,6 +232,7 @@ RULES = {
     "GET /avatars/{colour}/{file}": Rule(
         200, 200, 200, place=lambda _: {"colour": "9a3412", "file": "AL.webp"}
     ),
+    "GET /pictures/{user_id}": Rule(302, 302, 302),
     "GET /elements/vignette.js": Rule(302, 302, 302),
     "GET /elements/{digest}/vignette.js": Rule(302, 302, 302, place=lambda _: {"digest": "0"}),
 }
