@@ -1,5 +1,6 @@
 PORT ?= 3000
 SECONDS ?= 600
+STAGE ?= default
 PYTHON ?= $(shell command -v python3 || command -v python)
 
 SETUP = $(PYTHON) local/bootstrap.py
@@ -19,7 +20,7 @@ endef
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run token check format test chaos invoke bench fuzz openapi lock clean
+.PHONY: run token check format test deploy chaos invoke bench fuzz openapi lock clean
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
@@ -41,6 +42,13 @@ test: # Everything that has to hold, the fast checks first
 	@$(SETUP) dev ministack sam lambda
 	$(static-checks)
 	$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report=term-missing:skip-covered
+
+deploy: # Build, show what would change and deploy into AWS, as section STAGE of samconfig.toml says
+	@$(SETUP) ministack sam
+	$(SAM) validate --lint --region us-east-1
+	PATH="$(CURDIR)/.local/venv/ministack/bin:$$PATH" $(SAM) build --config-env $(STAGE)
+	.local/venv/ministack/bin/python tools/revision.py $(STAGE)
+	$(SAM) deploy --config-env $(STAGE)
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
 	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)
