@@ -4,12 +4,15 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import astuple
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
 from tests.photos import HERE, STORED, chunk, encoded, exif, photo, png, swapped_profile
 
 from vignette.images import UnreadableImage, icc
+from vignette.images.helper import process
+from vignette.images.messages import Request
 from vignette.images.photo import Rendition, open_photo
 
 PHOTO = photo()
@@ -571,6 +574,31 @@ def test_a_clear_picture_has_no_metadata_either() -> None:
 def test_the_same_photo_gives_the_same_bytes(accepted: str) -> None:
     data = encoded(PHOTO, accepted)
     assert renditions(data) == renditions(data)
+
+
+# Faces
+
+
+@pytest.mark.parametrize("accepted", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIC"])
+@pytest.mark.parametrize("size", [(900, 600), (1400, 2100)])
+def test_without_a_face_looking_for_one_changes_no_byte(
+    accepted: str, size: tuple[int, int]
+) -> None:
+    data = encoded(photo("china.jpg", size), accepted)
+    result = process(data, Request(find_faces=True))
+    assert result.framing == "centre"
+    assert result == process(data, Request(find_faces=False))
+
+
+@pytest.mark.parametrize("animated", [False, True])
+@pytest.mark.parametrize("accepted", ["PNG", "GIF", "WEBP", "AVIF"])
+def test_a_face_is_framed_alike_in_every_format(accepted: str, animated: bool) -> None:
+    image = photo(size=(1200, 1400))
+    others = {"save_all": True, "append_images": [Image.new("RGB", image.size)]} if animated else {}
+    result = process(encoded(image, accepted, **others), Request(find_faces=True))
+    expected = process(encoded(image, "JPEG", quality=95), Request(find_faces=True)).crop
+    assert result.framing == "face"
+    assert astuple(result.crop) == pytest.approx(astuple(expected), abs=0.02)
 
 
 # What is no photo

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from io import BytesIO
 from math import ceil
@@ -194,8 +195,10 @@ def _open_png(data: bytes) -> Source:
     if not is_plain or not _is_large(*size):
         return _source("PNG", image)
 
+    pixels = cache(lambda: _decode_large_png(data, mode, size))
+
     def decode(_: Box, side: int) -> Raster:
-        return _raw_raster(mode, size, _decode_large_png(data, mode, size), size[0] * len(mode))
+        return _raw_raster(mode, size, pixels(), size[0] * len(mode))
 
     return _source("PNG", image, decode)
 
@@ -270,8 +273,15 @@ def _open_webp(data: bytes) -> Source:
         scales = size[0] / across, size[1] / down
         return Raster(size, _raster(image).reduced, scales, (left, top))
 
+    def glance(side: int) -> Raster:
+        scale = min(1.0, side / max(width, height))
+        size = ceil(width * scale), ceil(height * scale)
+        if animated:
+            return _raster(_webp_frame(chunks[b"ANMF"], (width, height), size))
+        return _raster(libwebp.decode(data, (0, 0, width, height), size, quick=True))
+
     orientation = _orientation(chunks.get(b"EXIF"))
-    return Source("WEBP", (width, height), decode, chunks.get(b"ICCP"), orientation)
+    return Source("WEBP", (width, height), decode, chunks.get(b"ICCP"), orientation, glance)
 
 
 def _riff_chunks(data: bytes) -> dict[bytes, bytes]:
@@ -321,8 +331,10 @@ def _open_avif(data: bytes) -> Source:
     # The orientation here is the container's (irot and imir); EXIF's counts for nothing.
     size, _, mode, icc_profile, _, orientation, _ = decoder.get_info()
 
+    frame = cache(lambda: decoder.get_frame(0)[0])
+
     def decode(_: Box, side: int) -> Raster:
-        pixels = decoder.get_frame(0)[0]
+        pixels = frame()
         return _raw_raster(mode, size, pixels, len(pixels) // size[1])
 
     return Source("AVIF", size, decode, icc_profile, orientation)
