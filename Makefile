@@ -14,6 +14,7 @@ $(BIN)/ruff check .
 $(BIN)/ruff format --check .
 $(BIN)/mypy layers/vignette/vignette functions tests tools
 $(BIN)/mypy --ignore-missing-imports local
+PYTHONPATH=layers/vignette $(BIN)/lint-imports --no-cache
 $(SAM) validate --lint --region us-east-1
 endef
 

@@ -146,7 +146,7 @@ OPERATIONS = {
     ),
     "PATCH /api/v1/uploads/{upload_id}": Operation(
         id="updateUpload",
-        summary="Frame a photo anew that is nobody's picture yet; null leaves it to the service",
+        summary="Frame a photo anew that is not a picture yet; null leaves it to the service",
         credentials=("secretKey", "userToken"),
         body=requests.UploadChanges,
         answer=responses.Upload,
@@ -161,7 +161,7 @@ OPERATIONS = {
     ),
     "DELETE /api/v1/uploads/{upload_id}": Operation(
         id="deleteUpload",
-        summary="Delete an upload that is nobody's picture",
+        summary="Delete an upload that is not a picture",
         credentials=("secretKey", "userToken"),
         status=HTTPStatus.NO_CONTENT,
         problems=(errors.UserNotActive, _NO_USER, _NO_UPLOAD, errors.UploadInUse),

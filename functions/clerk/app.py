@@ -6,7 +6,7 @@ from vignette.domain import identifications, pictures, profiles, users
 from vignette.domain.model import Identification, IdentificationKind, User, UserChanges
 from vignette.http.access import require_key
 from vignette.http.api import Api, Request, Response
-from vignette.http.idempotency import once
+from vignette.http.idempotency import idempotently
 
 
 def create(request: Request) -> Response:
@@ -18,7 +18,7 @@ def create(request: Request) -> Response:
     def create_user(attempt: str) -> User:
         return users.create(requests.new_user(request, attempt), attempt=attempt)
 
-    user = once(request, create_user, name=lambda user: user.id, find=users.get)
+    user = idempotently(request, create_user, name=lambda user: user.id, find=users.get)
     request.target = user.id
     return _user(request, user)
 
@@ -157,7 +157,7 @@ class Identifications:
         def find(identification_id: str) -> Identification:
             return identifications.get(self._kind, identification_id)
 
-        added = once(request, add, name=lambda added: added.id, find=find)
+        added = idempotently(request, add, name=lambda added: added.id, find=find)
         request.target = added.id
         return Response(200, responses.identification(self._kind, added))
 

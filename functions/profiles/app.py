@@ -6,7 +6,7 @@ from vignette.domain import profiles, users
 from vignette.domain.model import User
 from vignette.http.access import require_key
 from vignette.http.api import Api, Request, Response
-from vignette.http.idempotency import once
+from vignette.http.idempotency import idempotently
 from vignette.http.provisioning import as_user
 from vignette.native import responses
 from vignette.native.errors import render
@@ -23,7 +23,7 @@ def create(request: Request) -> Response:
         new = users.changed(users.blank(user_id or attempt), attributes)
         return users.create(new, attempt=attempt)
 
-    user = once(request, create_user, name=lambda user: user.id, find=users.get)
+    user = idempotently(request, create_user, name=lambda user: user.id, find=users.get)
     request.target = user.id
     return Response(201, responses.user(user, request.origin))
 

@@ -2,7 +2,7 @@
 
 from vignette.domain import uploads
 from vignette.http.api import Api, Request, Response
-from vignette.http.idempotency import once
+from vignette.http.idempotency import idempotently
 from vignette.http.provisioning import as_user
 from vignette.native import responses
 from vignette.native.errors import render
@@ -35,7 +35,9 @@ def create(request: Request) -> Response:
         upload = uploads.get(upload_id, owner=request.caller.user_id)
         return uploads.ticket(upload, content_type=wanted.content_type)
 
-    ticket = once(request, create_upload, name=lambda made: made.upload.id, find=find_upload)
+    ticket = idempotently(
+        request, create_upload, name=lambda made: made.upload.id, find=find_upload
+    )
     request.target = ticket.upload.id
     return Response(201, responses.ticket(ticket))
 

@@ -131,7 +131,7 @@ def keys(prefix: str) -> list[str]:
     return [entry["Key"] for entry in answer.get("Contents", [])]
 
 
-def delete(doomed: Iterable[str]) -> None:
+def delete(keys: Iterable[str]) -> None:
     """Delete up to 1,000 objects; one that is not there counts as deleted.
 
     Raises `Unavailable` where S3 could not delete all of them.
@@ -139,7 +139,7 @@ def delete(doomed: Iterable[str]) -> None:
     with aws.aws_errors():
         answer = _client().delete_objects(
             Bucket=settings.bucket(),
-            Delete={"Objects": [{"Key": key} for key in doomed], "Quiet": True},
+            Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
         )
     if answer.get("Errors"):
         raise Unavailable("Some objects could not be deleted.")

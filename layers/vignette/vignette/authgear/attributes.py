@@ -59,7 +59,7 @@ _EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PictureReference:
     """What `picture` names: an object of this service, an address elsewhere, or nothing."""
 
     object_id: str | None = None
@@ -125,7 +125,9 @@ def update(
     if picture.object_id is None:
         return pictures.remove_picture(user_id, change=change)
     try:
-        return pictures.set_picture(user_id, picture.object_id, change=change, may_be_nobodys=True)
+        return pictures.set_picture(
+            user_id, picture.object_id, change=change, may_have_no_owner=True
+        )
     except (UploadInUse, UploadNotReady, UploadWrongKind, UploadWrongScope) as error:
         raise _unusable_picture(error.detail) from None
     except NotFound as error:
@@ -134,7 +136,7 @@ def update(
         raise _unusable_picture("there is no such image for this user") from None
 
 
-def _replaced(user: User, wanted: Attributes, picture: Picture) -> User:
+def _replaced(user: User, wanted: Attributes, picture: PictureReference) -> User:
     """The user with these standard attributes and no others, but for a custom picture."""
     username = wanted.get("preferred_username")
     if username is not None and username.lower() != (user.username or "").lower():
@@ -173,24 +175,24 @@ def _unusable_picture(reason: str) -> ApiError:
     return validation_failed(Cause("/picture", "format", {"format": "x_picture", "error": reason}))
 
 
-def _picture(value: str | None, origin: str) -> Picture:
+def _picture(value: str | None, origin: str) -> PictureReference:
     """What a valid `picture` names. Raises `ApiError` for an object of another app."""
     if value is None:
-        return Picture()
+        return PictureReference()
     parts = urlsplit(value)
     path = parts.path.split("/")[1:]
     if parts.scheme != "authgearimages":
         upload_id = pictures.upload_at(value, origin)
         if upload_id:
-            return Picture(object_id=upload_id)
+            return PictureReference(object_id=upload_id)
         if not pictures.is_public_address(value, origin) or path[:1] != ["_images"]:
-            return Picture(url=value)
+            return PictureReference(url=value)
         path = path[1:3]
     match path:
         case [app_id, object_id] if app_id == settings.admin_api_app_id() and is_upload_id(
             object_id
         ):
-            return Picture(object_id=object_id)
+            return PictureReference(object_id=object_id)
         case [app_id, *_] if app_id != settings.admin_api_app_id():
             raise _unusable_picture("the image belongs to another app")
     raise _unusable_picture("there is no such image")

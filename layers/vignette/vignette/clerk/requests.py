@@ -310,9 +310,9 @@ def _password(body: _Profile) -> Password | None:
             detail = f"must be one of {names}"
             raise Invalid(FieldProblem("password_hasher", "form_param_value_invalid", detail))
         try:
-            return passwords.brought(hasher, digest)
+            return passwords.imported(hasher, digest)
         except passwords.UnacceptableDigest:
-            code, detail = "form_password_digest_invalid_code", f"is no valid {hasher} digest"
+            code, detail = "form_password_digest_invalid_code", f"is not a valid {hasher} digest"
             raise Invalid(FieldProblem("password_digest", code, detail)) from None
     if password is None:
         return None

@@ -55,10 +55,11 @@ def draw(colour: str, file: str, *, wanted: int | None = None) -> bytes:
         or any(_initial(each) != each for each in initials)
     ):
         raise NotFound("picture")
-    from vignette.images.initials import drawn  # needs the imaging layer
 
     side = nearest(settings.RENDITION_SIZES, wanted or settings.PUBLIC_SIZE)
-    return drawn(initials, f"#{colour}", side)
+    from vignette.images.initials import draw as draw_initials  # needs the imaging layer
+
+    return draw_initials(initials, f"#{colour}", side)
 
 
 def _initials(user: "User") -> str:

@@ -64,7 +64,7 @@ def hashed(password: str) -> Password:
     return _password("argon2id", argon2.derive_phc_encoded(password.encode()))
 
 
-def brought(hasher: str, digest: str) -> Password:
+def imported(hasher: str, digest: str) -> Password:
     """A digest that was made elsewhere, by one of `HASHERS`. Raises `UnacceptableDigest`."""
     if len(digest) > _MAX_DIGEST_CHARACTERS:
         raise UnacceptableDigest

@@ -145,13 +145,13 @@ def set_picture(
     upload_id: str,
     *,
     change: Callable[[User], User] = lambda user: user,
-    may_be_nobodys: bool = False,
+    may_have_no_owner: bool = False,
     must_be_active: bool = False,
 ) -> User:
     """Make a ready upload a user's picture; the record of the picture before it goes with that.
 
     Setting the same picture again changes nothing. `change` changes the user in the same
-    transaction. If the upload `may_be_nobodys`, one without an owner becomes the user's.
+    transaction. If the upload `may_have_no_owner`, one without an owner becomes the user's.
 
     Raises:
         NotFound: There is no such user, or no such upload of this user.
@@ -177,7 +177,7 @@ def set_picture(
         upload = uploads.from_item(upload_item)
         wanted, actions = change(user), []
         if not user.picture or user.picture.upload_id != upload.id:
-            picture = _usable(upload, user, may_be_nobodys=may_be_nobodys)
+            picture = _usable(upload, user, may_have_no_owner=may_have_no_owner)
             wanted = replace(wanted, picture=picture)
             actions = [_take(upload, user), *removal(user)]
         return user if wanted == user else users.save(user, wanted, *actions)
@@ -262,9 +262,9 @@ def _in_use() -> dict[str, int | None]:
     return {"expires_at": None, "used_at": int(time.time() * 1000)}
 
 
-def _usable(upload: Upload, user: User, *, may_be_nobodys: bool) -> Picture:
-    is_nobodys = may_be_nobodys and upload.user_id is None
-    if upload.expired or not (upload.user_id == user.id or is_nobodys):
+def _usable(upload: Upload, user: User, *, may_have_no_owner: bool) -> Picture:
+    has_no_owner = may_have_no_owner and upload.user_id is None
+    if upload.expired or not (upload.user_id == user.id or has_no_owner):
         raise NotFound("upload")
     if upload.scope != UploadScope.USER:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")

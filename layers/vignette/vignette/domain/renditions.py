@@ -281,9 +281,9 @@ def delete_objects(upload_id: str) -> int:
     The renditions are listed rather than derived, so that those of an interrupted or superseded
     photo go too. Raises `Unavailable`.
     """
-    doomed = [*bucket.keys(renditions_prefix(upload_id)), original_object_key(upload_id)]
-    bucket.delete(doomed)
-    return len(doomed)
+    keys = [*bucket.keys(renditions_prefix(upload_id)), original_object_key(upload_id)]
+    bucket.delete(keys)
+    return len(keys)
 
 
 def _delete(upload_id: str, digest: str) -> None:

@@ -15,7 +15,7 @@ from vignette.adapters import deadline
 from vignette.domain.ids import loggable
 from vignette.errors import Malformed, TooLarge, VignetteError
 from vignette.http.access import Caller, authenticate, authenticate_admin
-from vignette.runtime.startup import prime
+from vignette.runtime.startup import preload
 from vignette.runtime.telemetry import audit, count, finish, logger
 
 # Parameters of paths that say what a request is about.
@@ -194,7 +194,7 @@ class Api:
         self.routes = routes
         self._audited = audited
         self._render_error = render_error
-        prime(*lazy)
+        preload(*lazy)
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
         """Answer one event of API Gateway."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HEADER = "idempotency-key"
 
 
-def once[Made](
+def idempotently[Made](
     request: Request,
     create: Callable[[str], Made],
     *,

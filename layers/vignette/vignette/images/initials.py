@@ -15,7 +15,7 @@ _NO_CHARACTER = "\U0010ffff"
 
 # Anybody may ask for one, and many ask for the same.
 @lru_cache(maxsize=256)
-def drawn(initials: str, colour: str, side: int) -> bytes:
+def draw(initials: str, colour: str, side: int) -> bytes:
     """A WebP picture, `side` pixels wide and high, of up to two letters on a colour, `#rrggbb`.
 
     Without letters, or with some that the font lacks, it shows a person's outline.

@@ -15,7 +15,7 @@ gc.set_threshold(200_000)
 
 
 @cache
-def settle() -> None:
+def freeze_after_start() -> None:
     """Collect garbage after the first invocation, but none of what that has loaded.
 
     What is left to look at is so little that every collection is a whole one. In generations, what
@@ -25,7 +25,7 @@ def settle() -> None:
     gc.set_threshold(1000, 0, 0)
 
 
-def prime(*modules: str) -> None:
+def preload(*modules: str) -> None:
     """Load what the first requests will need, where SnapStart is about to take a snapshot.
 
     A snapshot holds no connection and no secret, which would be out of date when it is used.

@@ -3,7 +3,7 @@
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-from vignette.runtime.startup import settle
+from vignette.runtime.startup import freeze_after_start
 
 logger = Logger()
 _metrics = Metrics()
@@ -22,4 +22,4 @@ def audit(*, who: str, whom: str | None, kind: str, outcome: str) -> None:
 def finish() -> None:
     """End an invocation: write its counters."""
     _metrics.flush_metrics()
-    settle()
+    freeze_after_start()
