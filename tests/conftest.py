@@ -4,6 +4,11 @@ from collections import Counter
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from hypothesis import HealthCheck, settings
+
+# No test asserts a time: a busy machine is no fault of the code.
+settings.register_profile("vignette", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("vignette")
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

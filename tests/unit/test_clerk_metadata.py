@@ -182,7 +182,10 @@ def test_deep_nesting_is_refused_or_kept(clerk: Clerk, method: str) -> None:
     assert answer.status == 400
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(before=OBJECTS, patch=OBJECTS)
 def test_a_merge_of_anything_is_a_json_merge_patch(
     clerk: Clerk, before: dict[str, Any], patch: dict[str, Any]
