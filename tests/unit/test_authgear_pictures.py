@@ -11,11 +11,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 import pytest
 from PIL import Image
+from tests.photos import encoded, photo
 from tests.unit.conftest import APP_ID, NOBODY, PHOTO, Answer, Service, aws_error, forget_keys
 from tests.unit.test_authgear_graphql import admin_token
 from tests.unit.test_authgear_users import causes, node, update
 
 from vignette import settings
+from vignette.images.faces import find_faces
 
 ISSUE = "/_api/admin/images/upload"
 ORIGIN = "https://api.example.com"
@@ -399,6 +401,16 @@ def test_a_picture_is_served_square_and_whole(service: Service) -> None:
     assert picture_of(profile).size == (427, 427)
     assert profile.headers["cache-control"] == settings.PUBLIC_CACHE
     assert picture_of(get(service, object_id, "original")).size == (640, 427)
+
+
+def test_a_square_picture_is_framed_on_the_face_and_a_whole_one_is_whole(service: Service) -> None:
+    object_id = shown_picture(service, encoded(photo(size=(900, 1200)), "JPEG"))
+    upload = service.read_upload(object_id)
+    assert (upload["framing"], upload["crop"]["size"] < 0.8) == ("face", True)
+    (face,) = find_faces(picture_of(get(service, object_id, "profile")).convert("RGB"))
+    assert face.left + face.width / 2 == pytest.approx(0.5, abs=0.05)
+    assert 0.35 <= face.height <= 0.6
+    assert picture_of(get(service, object_id, "original")).size == (900, 1200)
 
 
 def test_a_whole_picture_is_upright_and_has_no_metadata(service: Service) -> None:
