@@ -4,7 +4,7 @@ from vignette.clerk import queries, responses
 from vignette.clerk.errors import render
 from vignette.domain import identifications, pictures, profiles, users
 from vignette.domain.model import Identification, IdentificationKind, User, UserChanges
-from vignette.http.access import require_key
+from vignette.http.access import published_keys, require_key
 from vignette.http.api import Api, Request, Response
 from vignette.http.idempotency import idempotently
 
@@ -75,6 +75,11 @@ def count(request: Request) -> Response:
     return Response(
         200, responses.count(len(users.matching(filters)) if filters else users.count())
     )
+
+
+def read_keys(_: Request) -> Response:
+    """`GET /jwks`, with which Clerk's SDKs verify tokens; public, as the issuer's own is."""
+    return Response(200, {"keys": published_keys()})
 
 
 def replace_metadata(request: Request) -> Response:
@@ -200,6 +205,7 @@ _phones = Identifications(IdentificationKind.PHONE, "phone_number_id", "phone_nu
 
 handler = Api(
     {
+        "GET /v1/jwks": read_keys,
         "GET /v1/users": list_users,
         "POST /v1/users": create,
         "GET /v1/users/count": count,

@@ -28,6 +28,7 @@ METHODS = {
     ),
     "/api/v1/shared/users/{user_id}/profile-picture": ("PATCH",),
     "/api/v1/users/me/profile-picture": ("PATCH",),
+    "/v1/jwks": ("GET",),
     "/v1/users": (
         "GET",
         "POST",

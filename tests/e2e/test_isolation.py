@@ -172,6 +172,7 @@ RULES = {
     ),
     "DELETE /api/v1/uploads/{upload_id}": Rule(401, 404, 204, themselves=True),
     # Clerk's Backend API
+    "GET /v1/jwks": Rule(200, 200, 200),
     "GET /v1/users": key_only(),
     "POST /v1/users": key_only(lambda _: {"first_name": "Ada"}),
     "GET /v1/users/count": key_only(),

@@ -419,13 +419,14 @@ RACING = [
         )
     ),
 ]
-# What is answered from the function's own files.
+# What is answered from the function's own files, or from the issuer's keys.
 WITHOUT_AWS = {
     "$default",
     "GET /api/v1/openapi.json",
     "GET /avatars/{colour}/{file}",
     "GET /elements/vignette.js",
     "GET /elements/{digest}/vignette.js",
+    "GET /v1/jwks",
 }
 
 

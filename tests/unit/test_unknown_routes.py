@@ -50,6 +50,7 @@ def test_nothing_is_asked_of_aws(service: Service) -> None:
     assert service.calls == []
 
 
+@pytest.mark.usefixtures("service")  # a function is imported with the settings of one
 def test_it_knows_the_routes_of_the_template() -> None:
     known = handlers("unknown").METHODS
     apis = [key for key in routes().by_key if key.partition(" ")[2].startswith(("/api/", "/v1/"))]

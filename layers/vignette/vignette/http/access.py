@@ -101,6 +101,21 @@ def is_signed(purpose: str, message: str, signature: str) -> bool:
     )
 
 
+def published_keys() -> list[dict[str, str]]:
+    """The issuer's public keys that users' tokens are verified with, as JWKs (RFC 7517).
+
+    A private key in the settings stays private: only its public half is given. There are none
+    without an issuer. Raises `Unavailable`.
+    """
+    if not settings.jwt_issuer():
+        return []
+    return [
+        _published(key)
+        for key in next(_key_sets(settings.jwt_jwks()))
+        if key.algorithm_name in _USER_ALGORITHMS and key.public_key_use in (None, "sig")
+    ]
+
+
 def challenge(error: Unauthenticated) -> str:
     """The `WWW-Authenticate` header of an answer (RFC 6750, section 3)."""
     if isinstance(error, InvalidToken):
@@ -259,6 +274,13 @@ def _key_sets(jwks: str) -> "Iterator[list[PyJWK]]":
     issuer = _remote(jwks)
     yield issuer.known()
     yield issuer.newest()
+
+
+def _published(key: "PyJWK") -> dict[str, str]:
+    public = key.key.public_key() if hasattr(key.key, "public_key") else key.key
+    named = {"kid": key.key_id} if key.key_id else {}
+    jwk: dict[str, str] = key.Algorithm.to_jwk(public, as_dict=True)
+    return {**jwk, **named, "use": "sig", "alg": key.algorithm_name}
 
 
 @cache
