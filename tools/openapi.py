@@ -274,6 +274,7 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Vignette", "version": "1", "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],  # wherever the document was read from
         "paths": paths,
         "components": {
             "schemas": components,
@@ -325,7 +326,7 @@ def _schemas() -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
     for name, format_ in _FORMATS.items():
         components[name]["format"] = format_
     new_upload = components["NewUpload"]["properties"]
-    new_upload["contentLength"]["maximum"] = settings.MAX_UPLOAD_BYTES
+    new_upload["contentLength"]["anyOf"][0]["maximum"] = settings.MAX_UPLOAD_BYTES
     for each in components["UserPatch"]["properties"].values():
         del each["default"]  # what is absent stays as it is
     return {each: generated[each, mode] for each, mode in types.items()}, components

@@ -1,5 +1,7 @@
 """Uploads: issue forms, report what became of the photo, delete what nobody needs."""
 
+import base64
+import json
 import time
 import uuid
 from datetime import datetime
@@ -72,6 +74,21 @@ def test_there_is_no_form_for_a_user_who_does_not_exist(service: Service) -> Non
     ):
         assert (answer.status, answer.code) == (404, "user_not_found")
     assert service.upload_ids() == set()
+
+
+@pytest.mark.parametrize("given", [{}, {"contentType": ""}])
+def test_neither_content_type_nor_length_has_to_be_known(
+    service: Service, user_id: str, given: dict[str, str]
+) -> None:
+    answer = service.as_user(user_id, "POST", UPLOADS, {"kind": "profile_picture", **given})
+    assert answer.status == 201
+    assert answer.json["fields"]["Content-Type"] == "application/octet-stream"
+
+
+def test_the_length_that_is_told_does_not_bound_the_photo(service: Service, user_id: str) -> None:
+    answer = service.as_user(user_id, "POST", UPLOADS, {**NEW, "contentLength": 1})
+    policy = json.loads(base64.b64decode(answer.json["fields"]["policy"]))
+    assert ["content-length-range", 1, answer.json["maxBytes"]] in policy["conditions"]
 
 
 def test_no_two_uploads_share_an_id(service: Service, user_id: str) -> None:

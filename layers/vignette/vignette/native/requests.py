@@ -3,6 +3,7 @@
 from typing import Annotated, cast
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,6 +28,9 @@ from vignette.http.fields import (
     Username,
     WebAddress,
 )
+
+# The type of bytes that nobody has named (RFC 2046, section 4.5.1). A photo is known by its bytes.
+_ANY_BYTES = "application/octet-stream"
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -89,17 +93,20 @@ class NewUpload(_Body):
     """`POST /uploads`.
 
     The pictures show the `crop`; without one the faces in the photo, else its centre. With
-    `preview` the whole photo can be seen as well, for browsers that cannot show it.
+    `preview` the whole photo can be seen as well, for browsers that cannot show it. The content
+    type may be left out or empty, as browsers have none for HEIC. The length, in bytes, is only to
+    refuse a photo before it is sent: the form takes any photo that is not too large.
     """
 
     kind: UploadKind
     content_type: Annotated[
         str,
         StringConstraints(
-            pattern=r"^(image/[A-Za-z0-9][A-Za-z0-9.+-]{0,63}|application/octet-stream)$"
+            pattern=r"^(image/[A-Za-z0-9][A-Za-z0-9.+-]{0,63}|application/octet-stream)?$"
         ),
-    ]
-    content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+        AfterValidator(lambda sent: sent or _ANY_BYTES),
+    ] = _ANY_BYTES
+    content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
     scope: UploadScope = UploadScope.USER
     user_id: UserId | None = None
     crop: Crop | None = None
@@ -148,7 +155,7 @@ def new_upload(request: Request) -> tuple[str, NewUpload]:
     caller = request.caller
     upload = _parse(NewUpload, request)
     user_id = _owner(caller, upload.user_id)
-    if upload.content_length > settings.MAX_UPLOAD_BYTES:
+    if (upload.content_length or 0) > settings.MAX_UPLOAD_BYTES:
         raise TooLarge(f"A photo has at most {settings.MAX_UPLOAD_BYTES} bytes.")
     return user_id, upload
 
