@@ -30,6 +30,9 @@ ATTEMPT_SECONDS = 2  # how long an attempt of one keeps others with its key wait
 
 # Users: partitions of the indexes that list them. Changing this needs a migration.
 USER_SHARDS = 8
+# Items that count users. Every creation and deletion changes one of them in its transaction, and
+# DynamoDB cancels one of two transactions that meet. They may become more, never fewer.
+USER_COUNTERS = 256
 # A user is deleted in one transaction, which an item for every address and number is part of.
 MAX_IDENTIFICATIONS = 20  # e-mail addresses, and as many phone numbers
 MAX_METADATA_BYTES = 8 * 1024  # each kind, as compact JSON

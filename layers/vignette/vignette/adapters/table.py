@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 __all__ = [
+    "AddToAny",
     "Attr",
     "Check",
     "ConditionBase",
@@ -110,6 +111,24 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class AddToAny:
+    """Add to a number that is kept as the sum of several items.
+
+    The item is chosen at random, and another time when a transaction is tried again: with enough
+    items, transactions at the same time seldom meet.
+    """
+
+    table: str
+    keys: Sequence[Item]
+    numbers: Mapping[str, int]
+
+    def parameters(self) -> dict[str, Any]:
+        """The action in DynamoDB's terms, with an item of its own at every call."""
+        key = random.choice(self.keys)  # noqa: S311  (not a secret)
+        return Update(self.table, key, {}, add=self.numbers).parameters()
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     """Delete an item."""
 
@@ -143,7 +162,10 @@ class Check:
         }
 
 
-type Action = Put | Update | Delete | Check
+type Action = Put | Update | AddToAny | Delete | Check
+
+# Where an action has another name in DynamoDB's transactions than here.
+_TRANSACTION_NAMES = {"AddToAny": "Update", "Check": "ConditionCheck"}
 
 
 def get(table: str, key: Item) -> Item | None:
@@ -266,11 +288,12 @@ def transact(actions: Sequence[Action]) -> None:
     Raises `ConditionFailed`, and `Unavailable` where other transactions keep touching the
     same items.
     """
-    items = [{type(action).__name__: action.parameters()} for action in actions]
-    for item in items:
-        if "Check" in item:
-            item["ConditionCheck"] = item.pop("Check")
+    names = [type(action).__name__ for action in actions]
     for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
+        items = [
+            {_TRANSACTION_NAMES.get(name, name): action.parameters()}
+            for name, action in zip(names, actions, strict=True)
+        ]
         try:
             with aws_errors():
                 _client().transact_write_items(TransactItems=items)  # type: ignore[arg-type]

@@ -88,7 +88,7 @@ def create(user: User, *, attempt: str) -> User:
     unique_values = _unique_values(user)
     reserved = _reservations(user.id, unique_values)
     try:
-        table.transact([put, *reserved.values(), _count(user.id, 1)])
+        table.transact([put, *reserved.values(), _count(1)])
     except table.ConditionFailed as failure:
         if put not in failure.failed:
             raise _taken(unique_values, reserved, failure) from None
@@ -119,7 +119,7 @@ def provision(user: User, *, issued_at: int) -> None:
         unique_values = _unique_values(user)
         reserved = _reservations(user.id, unique_values)
         try:
-            table.transact([put, not_deleted, *reserved.values(), _count(user.id, 1)])
+            table.transact([put, not_deleted, *reserved.values(), _count(1)])
         except table.ConditionFailed as failure:
             if not_deleted in failure.failed:
                 raise NotFound("user") from None
@@ -267,7 +267,7 @@ def removal(user: User) -> list[table.Action]:
     return [
         table.Delete(settings.users_table(), user_key(user.id), unchanged),
         *(table.Delete(settings.users_table(), {"pk": key}) for key in _unique_values(user)),
-        _count(user.id, -1),
+        _count(-1),
         _deletion_mark(user.id),
     ]
 
@@ -379,9 +379,9 @@ def _order(entry: Item) -> tuple[int, str]:
 
 
 def count() -> int:
-    """How many users there are, exactly, for a fixed number of reads. Raises `Unavailable`."""
-    keys = [(settings.users_table(), _counter(shard)) for shard in range(settings.USER_SHARDS)]
-    return sum(int(item["users"]) for item in table.get_many(keys) if item)
+    """How many users there are, exactly, for three reads of many items. Raises `Unavailable`."""
+    keys = [(settings.users_table(), key) for key in _counters()]
+    return sum(int(item["users"]) for item in _get_all(keys) if item)
 
 
 def from_item(item: Item) -> User:
@@ -466,18 +466,17 @@ def _get_all(keys: list[tuple[str, Item]]) -> list[Item | None]:
 
 
 def _shard(user_id: str) -> int:
-    """Which partition of the indexes, and which counter, a user belongs to."""
+    """Which partition of the indexes a user belongs to."""
     return crc32(user_id.encode()) % settings.USER_SHARDS
 
 
-def _counter(shard: int) -> Item:
-    return {"pk": f"count#{shard}"}
+def _counters() -> list[Item]:
+    """The keys of the items whose sum is the number of users."""
+    return [{"pk": f"count#{number}"} for number in range(settings.USER_COUNTERS)]
 
 
-def _count(user_id: str, difference: int) -> table.Update:
-    return table.Update(
-        settings.users_table(), _counter(_shard(user_id)), {}, add={"users": difference}
-    )
+def _count(difference: int) -> table.AddToAny:
+    return table.AddToAny(settings.users_table(), _counters(), {"users": difference})
 
 
 def _unique_values(user: User) -> dict[str, str]:
