@@ -278,6 +278,58 @@ def test_a_wrong_value_of_a_profile_is_named(
     assert answer.fields == {field: "invalid_value"}
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "value", "words"),
+    [
+        (USERS, "lastName", "   ", "must not be blank"),
+        (USERS, "lastName", "\u200b", "must have a character that can be seen"),
+        (USERS, "email", "ada", "must be an e-mail address"),
+        (USERS, "username", "a b", "must have 1 to 64 letters, digits and . _ -"),
+        (USERS, "role", "a b", "must have 1 to 64 letters, digits and . _ : -"),
+        (USERS, "externalId", "x" * 257, "must have at most 256 characters"),
+        (USERS, "externalId", "crm\r1", "has characters that are not allowed here"),
+        (USERS, "id", "a b", "must have 1 to 255 letters, digits and . _ ~ : @ | + = , -"),
+        (USERS, "profilePictureUrl", "ada.png", "must be an http or https URL"),
+        (USERS, "nickname", "ada", "is not known here; leave it out"),
+        (UPLOADS, "contentType", "text/html", "must be the type of an image, such as image/jpeg"),
+        (UPLOADS, "contentLength", 0, "must be at least 1"),
+        (UPLOADS, "contentLength", "1", "must be a whole number"),
+        (UPLOADS, "preview", "yes", "must be true or false"),
+        (UPLOADS, "crop", 5, "must be an object"),
+        (UPLOADS, "scope", "team", "must be 'user' or 'organization'"),
+        (MY_PICTURE, "uploadId", "mine", "must be a UUID"),
+    ],
+    ids=short,
+)
+@pytest.mark.usefixtures("untouched")
+def test_what_is_wrong_is_said_in_words_for_people(
+    service: Service, path: str, field: str, value: Any, words: str
+) -> None:
+    method = "PATCH" if path == MY_PICTURE else "POST"
+    answer = ask(service, SOMEBODY, method, path, {**VALID_BODIES[path], field: value})
+    assert answer.status == 422
+    [error] = answer.json["errors"]
+    assert error["field"] == field
+    assert error["detail"].startswith(words)
+
+
+def test_every_rule_of_a_field_has_words_of_its_own(service: Service) -> None:
+    wrong = [*WRONG_PROFILE_VALUES, ("nickname", "x"), ("id", 5), ("id", "")]
+    for field, value in wrong:
+        answer = service.with_key("POST", USERS, {**NEW_USER, field: value})
+        [error] = answer.json["errors"]
+        assert error["detail"].startswith(("must ", "has ", "is not known")), (field, value)
+
+
+def test_null_clears_names_and_address(service: Service) -> None:
+    user = service.create_user()
+    gone: dict[str, None] = dict.fromkeys(("email", "firstName", "lastName"))
+    answer = service.with_key("PATCH", USER.format(user_id=user["id"]), gone)
+    assert answer.status == 200
+    assert {name: answer.json[name] for name in gone} == gone
+    assert service.read_user(user["id"]) == answer.json
+
+
 @pytest.mark.parametrize("field", ["email", "firstName", "lastName"])
 @pytest.mark.usefixtures("untouched")
 def test_a_new_user_has_an_address_and_a_name(service: Service, field: str) -> None:

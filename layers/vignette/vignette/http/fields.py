@@ -19,7 +19,7 @@ from vignette.http.characters import NAME
 
 # The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
 # leaves out the quoted forms of RFC 5322 that nobody uses; 254 is the limit of RFC 5321.
-_EMAIL = (
+EMAIL = (
     r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
 )
@@ -30,7 +30,11 @@ _WEB_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://", "max
 
 def _web_address(value: str) -> str:
     """The value itself, so that what is kept is what was sent, where it is an http(s) URL."""
-    if Url(value).scheme not in ("http", "https"):
+    try:
+        scheme = Url(value).scheme
+    except ValueError:  # pydantic's own, in words for developers
+        scheme = None
+    if scheme not in ("http", "https"):
         raise ValueError("must be an http or https URL")
     return value
 
@@ -49,7 +53,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must be in the years 1 to 9999") from None
 
 
-Email = Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)]
+Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=254)]
 # E.164: a plus sign and at most 15 digits, the first of them not 0.
 Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
 Name = Annotated[
@@ -62,7 +66,8 @@ UserId = Annotated[
     AfterValidator(_user_id),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9._~:@|+=,-]{1,255}$"}),
 ]
-Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+USERNAME = r"^[A-Za-z0-9_.-]{1,64}$"
+Username = Annotated[str, StringConstraints(pattern=USERNAME)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]
 # RFC 5646 (BCP 47), well-formed: subtags of letters and digits, a language first.
 Locale = Annotated[

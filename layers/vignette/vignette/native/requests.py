@@ -1,6 +1,7 @@
 """What the native API accepts; a body that fits is turned into the domain's terms."""
 
-from typing import Annotated, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, cast
 
 from pydantic import (
     AfterValidator,
@@ -17,8 +18,10 @@ from pydantic_core import ErrorDetails
 from vignette import crop, settings
 from vignette.domain.model import UploadKind, UploadScope, UserChanges, UserState
 from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarge
+from vignette.http import fields
 from vignette.http.access import Caller, require_key
 from vignette.http.api import Request
+from vignette.http.characters import NAME
 from vignette.http.fields import (
     Email,
     ExternalId,
@@ -33,9 +36,38 @@ from vignette.http.fields import (
 _ANY_BYTES = "application/octet-stream"
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_ROLE = r"^[A-Za-z0-9_.:-]{1,64}$"
+_CONTENT_TYPE = r"^(image/[A-Za-z0-9][A-Za-z0-9.+-]{0,63}|application/octet-stream)?$"
 
-Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+Role = Annotated[str, StringConstraints(pattern=_ROLE)]
 Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
+
+# Words for the errors of pydantic (docs.pydantic.dev, "Validation Errors") with their limits.
+_WORDS = {
+    "missing": "must be there",
+    "extra_forbidden": "is not known here; leave it out",
+    "string_type": "must be text",
+    "string_too_short": "must not be blank",
+    "string_too_long": "must have at most {max_length} characters",
+    "enum": "must be {expected}",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+_PATTERNS = {
+    fields.EMAIL: "must be an e-mail address",
+    NAME: "must have a character that can be seen, and no invisible ones",
+    fields.USERNAME: "must have 1 to 64 letters, digits and . _ -",
+    _ROLE: "must have 1 to 64 letters, digits and . _ : -",
+    _CONTENT_TYPE: "must be the type of an image, such as image/jpeg",
+    _UUID: "must be a UUID",
+}
 
 
 def _whole(value: object) -> object:
@@ -101,9 +133,7 @@ class NewUpload(_Body):
     kind: UploadKind
     content_type: Annotated[
         str,
-        StringConstraints(
-            pattern=r"^(image/[A-Za-z0-9][A-Za-z0-9.+-]{0,63}|application/octet-stream)?$"
-        ),
+        StringConstraints(pattern=_CONTENT_TYPE),
         AfterValidator(lambda sent: sent or _ANY_BYTES),
     ] = _ANY_BYTES
     content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
@@ -189,7 +219,7 @@ def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
     try:
         return model.model_validate_json(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES))
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
+        details = error.errors(include_url=False, include_input=False)
         if details[0]["type"] == "json_invalid":
             raise Malformed("The body is not valid JSON.") from None
         raise Invalid(*map(_field_problem, details)) from None
@@ -200,5 +230,16 @@ def _field_problem(detail: ErrorDetails) -> FieldProblem:
     return FieldProblem(
         field=".".join(map(str, detail["loc"])) or "body",
         code=codes.get(detail["type"], "invalid_value"),
-        detail=detail["msg"],
+        detail=_in_words(detail["type"], detail.get("ctx", {})),
     )
+
+
+def _in_words(kind: str, limits: Mapping[str, Any]) -> str:
+    """What is wrong with a value, to be shown to a person; pydantic's words are for developers."""
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(limits["pattern"], "has characters that are not allowed here")
+    if kind == "value_error":
+        return str(limits["error"])
+    if kind.startswith(("datetime", "timezone")):
+        return "must be a date and time with its zone, such as 2026-01-31T12:00:00Z"
+    return _WORDS.get(kind, "is not a valid value").format_map(limits)
