@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e import npm
 from tests.e2e.conftest import PHOTOS
 
 SDK = Path(__file__).parent / "clerk"
@@ -18,7 +19,7 @@ SDK = Path(__file__).parent / "clerk"
 )
 def test_every_call_of_the_javascript_sdk_works(stack: dict[str, Any]) -> None:
     """The calls and what they have to answer are in clerk/sdk.test.mjs."""
-    _install()
+    npm.install(SDK)
     environment = {
         **os.environ,
         "API_URL": stack["baseUrl"],
@@ -38,18 +39,3 @@ def test_every_call_of_the_javascript_sdk_works(stack: dict[str, Any]) -> None:
     passed = re.search(r"pass (\d+)", done.stdout)
     assert passed, done.stdout
     assert int(passed[1]) == (SDK / "sdk.test.mjs").read_text().count("\ntest(")
-
-
-def _install() -> None:
-    """Have what package-lock.json pins, installed once for every version of it."""
-    lock = (SDK / "package-lock.json").read_bytes()
-    installed = SDK / "node_modules" / "installed-lock.json"
-    if installed.exists() and installed.read_bytes() == lock:
-        return
-    subprocess.run(
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=SDK,
-        check=True,
-        timeout=300,
-    )
-    installed.write_bytes(lock)
