@@ -6,6 +6,9 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck, settings
 
+# One browser a process, whoever needs it: Playwright starts only once in one.
+from tests.browser.fixtures import browser, context, page, service  # noqa: F401
+
 # No test asserts a time: a busy machine is no fault of the code.
 settings.register_profile("vignette", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vignette")

@@ -34,7 +34,8 @@ class Fault(Enum):
 class Proxy(ThreadingHTTPServer):
     """Carries calls to an endpoint of AWS; `rate` of them, a number from 0 to 1, fail.
 
-    `calls` and `faults` count what it has carried and failed.
+    `calls` and `faults` count what it has carried and failed; `held` are the paths of calls that
+    were carried out when nobody waited any more.
     """
 
     daemon_threads = True
@@ -46,6 +47,7 @@ class Proxy(ThreadingHTTPServer):
         self.rate = 0.0
         self.calls = 0
         self.faults: Counter[str] = Counter()
+        self.held: set[str] = set()
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
 
@@ -96,6 +98,7 @@ class _Call(BaseHTTPRequestHandler):
                 self._cut()
             case Fault.HELD:
                 time.sleep(HELD_SECONDS)
+                self.server.held.add(self.path)
                 self._send_on(body)
                 self._cut()
             case Fault.CUT_AFTER:

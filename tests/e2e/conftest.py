@@ -16,7 +16,6 @@ import boto3
 import httpx
 import jwt
 import pytest
-from tests.browser.conftest import browser, context, page  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from tests.e2e.kills import OwnStack

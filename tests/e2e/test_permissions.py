@@ -168,6 +168,9 @@ class Exercises:
     def unknown(self) -> None:
         self._call(404, "GET", "/v1/organizations")
 
+    def elements(self) -> None:
+        assert httpx.get(f"{self._client.stack['baseUrl']}/elements/vignette.js").is_redirect
+
     def avatars(self) -> None:
         self._call(200, "GET", "/avatars/9a3412/AL.webp")
 

@@ -82,9 +82,9 @@ def create(user: User, *, attempt: str) -> User:
         Taken: Other users have the id or some of the unique values; it names every such field.
         Unavailable: DynamoDB did not do it.
     """
-    put = table.Put(
-        settings.users_table(), {**to_item(user), "attempt": attempt}, Attr("pk").not_exists()
-    )
+    # An attempt that the id follows from need not be kept.
+    mark = {} if attempt == user.id else {"attempt": attempt}
+    put = table.Put(settings.users_table(), {**to_item(user), **mark}, Attr("pk").not_exists())
     unique_values = _unique_values(user)
     reserved = _reservations(user.id, unique_values)
     try:
@@ -93,7 +93,7 @@ def create(user: User, *, attempt: str) -> User:
         if put not in failure.failed:
             raise _taken(unique_values, reserved, failure) from None
         item = table.get(settings.users_table(), user_key(user.id))
-        if item is None or item.get("attempt") != attempt:
+        if item is None or item.get("attempt", user.id) != attempt:
             raise Taken("id") from None
         return from_item(item)
     return user
