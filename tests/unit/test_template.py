@@ -1,12 +1,15 @@
 """The template: what is deployed keeps data, lets nobody in, and fits the code."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from tests.template import functions, resource, routes, template
-from tests.unit.conftest import ROOT, handlers
+from tests.unit.conftest import NOBODY, ROOT, handlers
 
+# A deployment that fails at first leaves nothing behind, which would be in the way of the next.
+KEPT = ("RetainExceptOnCreate", "Retain")
 FAILED_EVENTS = {"Fn::GetAtt": "FailedEvents.Arn"}
 
 
@@ -81,7 +84,7 @@ def test_functions_that_decode_no_image_do_not_carry_the_imaging_layer(name: str
 @pytest.mark.parametrize("name", ["UsersTable", "UploadsTable"])
 def test_a_table_of_data_is_backed_up_encrypted_and_kept(name: str) -> None:
     table, properties = template()["Resources"][name], resource(name)
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == KEPT
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["SSESpecification"]["SSEEnabled"] is True
@@ -89,7 +92,7 @@ def test_a_table_of_data_is_backed_up_encrypted_and_kept(name: str) -> None:
 
 def test_the_bucket_is_private_encrypted_and_kept() -> None:
     bucket, properties = template()["Resources"]["Bucket"], resource("Bucket")
-    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == KEPT
     assert properties["PublicAccessBlockConfiguration"] == {
         "BlockPublicAcls": True,
         "BlockPublicPolicy": True,
@@ -97,6 +100,18 @@ def test_the_bucket_is_private_encrypted_and_kept() -> None:
         "RestrictPublicBuckets": True,
     }
     assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+
+def test_the_bucket_is_named_by_the_id_of_its_stack_and_not_by_what_somebody_chose() -> None:
+    stack_id = {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}  # arn:…:stack/NAME/UUID
+    name, values = resource("Bucket")["BucketName"]["Fn::Sub"]
+    assert values == {"Id": {"Fn::Select": [2, stack_id]}}
+    assert template()["Globals"]["Function"]["Environment"]["Variables"]["BUCKET"] == {
+        "Fn::Sub": [name, values]
+    }
+    # Lower case, digits, hyphens and at most 63 characters are what S3 takes.
+    a_name = name.replace("${Id}", NOBODY)
+    assert re.fullmatch("[a-z][a-z0-9-]{2,62}", a_name)
 
 
 def test_the_bucket_answers_over_tls_only() -> None:
