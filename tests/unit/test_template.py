@@ -114,6 +114,11 @@ def test_the_bucket_is_named_by_the_id_of_its_stack_and_not_by_what_somebody_cho
     assert re.fullmatch("[a-z][a-z0-9-]{2,62}", a_name)
 
 
+def test_two_stacks_of_one_account_count_apart() -> None:
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == {"Fn::Sub": "Vignette/${AWS::StackName}"}
+
+
 def test_the_bucket_answers_over_tls_only() -> None:
     document = resource("BucketPolicy")["PolicyDocument"]
     [deny] = [each for each in document["Statement"] if each.get("Effect") == "Deny"]
