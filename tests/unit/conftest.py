@@ -4,6 +4,7 @@ import base64
 import importlib.util
 import io
 import json
+import os
 import sys
 import time
 import uuid
@@ -75,6 +76,8 @@ ENVIRONMENT = {
     "PUBLIC_PICTURES": "true",
     "FACE_FRAMING": "true",
 }
+# Powertools reads these when a function is imported, which any test may be the first to do.
+os.environ |= {name: value for name, value in ENVIRONMENT.items() if name.startswith("POWERTOOLS_")}
 
 
 @dataclass
