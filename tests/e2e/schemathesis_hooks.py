@@ -21,7 +21,7 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     """Let a request meet a user and an upload that are there."""
     if "Idempotency-Key" in (case.headers or {}):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex  # repeating is another test's
-    if isinstance(case.body, dict) and "contentLength" in case.body and not case.body.get("userId"):
+    if isinstance(case.body, dict) and "kind" in case.body and not case.body.get("userId"):
         case.body["userId"] = USER_ID
     if "cursor" in (case.query or {}):
         del case.query["cursor"]  # only what was answered is one

@@ -207,6 +207,7 @@ def test_avatars_show_what_was_saved_and_the_address_leads_to_it(
     expect(avatar).to_have_js_property("complete", True)
     assert avatar.evaluate("(image) => image.naturalWidth") > 0
     page.reload()
+    expect(avatar).to_have_attribute("src", re.compile("/pictures/"))  # that of the demo user
     page.get_by_label("User id").fill(user["id"])
     button(page, "Go").click()
     address = re.compile(f"/pictures/{user['id']}")

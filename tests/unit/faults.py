@@ -363,7 +363,9 @@ class Contents:
             # An upload that nobody has set ends by itself, after its user if it has to.
             if "expires_at" not in record and upload_id not in pictures:
                 yield f"upload {upload_id} stays and is nobody's picture"
-            if record["state"] == "ready":
+            # What has expired is not there for anybody, and its objects may go before it does.
+            is_there = float(record.get("expires_at", "inf")) > time.time()
+            if record["state"] == "ready" and is_there:
                 keys = {
                     f"renditions/{upload_id}/{record['digest']}/{size}.webp" for size in RENDITIONS
                 }

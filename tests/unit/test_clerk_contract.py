@@ -20,7 +20,7 @@ def served() -> set[str]:
 
 @pytest.mark.parametrize("version", contract.CLERK_VERSIONS)
 def test_every_route_is_an_operation_of_the_contract(version: str) -> None:
-    assert len(served()) == 23
+    assert len(served()) == 24
     assert served() <= contract.operations(version)
 
 
