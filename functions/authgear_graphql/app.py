@@ -3,7 +3,7 @@
 from vignette import settings
 from vignette.authgear.errors import render
 from vignette.authgear.execution import execute, read_request
-from vignette.authgear.schema import Context
+from vignette.authgear.resolvers import Context
 from vignette.http.api import Api, Request, Response
 
 

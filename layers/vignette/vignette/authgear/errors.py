@@ -16,6 +16,8 @@ _STATUS = {
     "InternalError": 500,
     "ServiceUnavailable": 503,
 }
+# What the domain calls a field, where Authgear calls the attribute otherwise.
+_ATTRIBUTES = {"phone": "phone_number", "username": "preferred_username"}
 
 
 class ApiError(errors.VignetteError):
@@ -57,6 +59,33 @@ def validation_failed(*causes: Cause) -> ApiError:
             ]
         },
     )
+
+
+def unusable_picture(reason: str) -> ApiError:
+    """A `picture` that names nothing that could be one."""
+    return validation_failed(Cause("/picture", "format", {"format": "x_picture", "error": reason}))
+
+
+def attribute_error(error: errors.VignetteError) -> errors.VignetteError:
+    """An error of `profiles.replace_profile`, with the attribute that it is about.
+
+    One that is about no attribute stays as it is.
+    """
+    match error:
+        case errors.Invalid(problems=(problem,)):
+            name = _ATTRIBUTES.get(problem.field, problem.field)
+            detail = {"msg": "is not an identity of the user"}
+            return validation_failed(Cause(f"/{name}", "general", detail))
+        case errors.NotFound(code="upload_not_found"):
+            return unusable_picture("there is no such image for this user")
+        case (
+            errors.UploadInUse()
+            | errors.UploadNotReady()
+            | errors.UploadWrongKind()
+            | errors.UploadWrongScope()
+        ):
+            return unusable_picture(error.detail)
+    return error
 
 
 def invalid(message: str) -> ApiError:

@@ -19,7 +19,8 @@ from graphql import (
 )
 
 from vignette.authgear.errors import ApiError, described
-from vignette.authgear.schema import Context, schema
+from vignette.authgear.resolvers import Context
+from vignette.authgear.schema import schema
 from vignette.errors import VignetteError
 from vignette.runtime.telemetry import count, logger
 

@@ -1,12 +1,35 @@
 """A user's profile as a whole: attributes, primary address and number, and the picture."""
 
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from vignette import settings
 from vignette.adapters import table
 from vignette.domain import pictures, uploads, users
 from vignette.domain.identifications import with_primary
 from vignette.domain.model import IdentificationKind, ProfileChanges, User, UserChanges
+from vignette.errors import FieldProblem, Invalid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a user is known by, as a whole: None, or an empty `attributes`, clears what was there.
+
+    An exception are `email`, `phone` and `username`: they are values that the user has, and None
+    leaves them as they are. `picture` is the id of an upload, `provider_picture_url` the address of
+    a picture elsewhere, of which one at most is given.
+    """
+
+    first_name: str | None
+    last_name: str | None
+    locale: str | None
+    email: str | None
+    phone: str | None
+    username: str | None
+    attributes: Mapping[str, Any]
+    picture: str | None
+    provider_picture_url: str | None
 
 
 def update(user_id: str, changes: ProfileChanges) -> User:
@@ -42,6 +65,32 @@ def update(user_id: str, changes: ProfileChanges) -> User:
     return users.update(user_id, user_changes)
 
 
+def replace_profile(
+    user_id: str, profile: Profile, *, custom_attributes: Mapping[str, Any] | None = None
+) -> User:
+    """Give a user another profile: all of it or nothing.
+
+    The address and the number that the profile names become the primary ones. An upload without an
+    owner becomes the user's. Without `custom_attributes` those stay as they are.
+
+    Raises:
+        NotFound: There is no such user, or no such upload of this user.
+        Invalid: The address, number or username is not the user's; it names the first of them.
+        VignetteError: What `pictures.set_picture` raises about the upload.
+        Unavailable: DynamoDB did not do it, or others keep writing to the user.
+    """
+
+    def change(user: User) -> User:
+        user = _with_profile(user, profile)
+        if custom_attributes is None:
+            return user
+        return replace(user, custom_attributes=custom_attributes)
+
+    if profile.picture is None:
+        return pictures.remove_picture(user_id, change=change)
+    return pictures.set_picture(user_id, profile.picture, change=change, may_have_no_owner=True)
+
+
 def delete(user_id: str) -> None:
     """Delete a user with everything that is theirs.
 
@@ -61,3 +110,36 @@ def delete(user_id: str) -> None:
 
     users.optimistically(read_and_delete)
     uploads.discard(*uploads.ids_of(user_id, at_most=settings.MAX_UPLOADS_DELETED_AT_ONCE))
+
+
+def _with_profile(user: User, profile: Profile) -> User:
+    """A user with a profile, but for the upload that it names."""
+    username = profile.username
+    if username is not None and username.lower() != (user.username or "").lower():
+        raise _not_theirs("username")
+    user = _with_primary(IdentificationKind.EMAIL, user, profile.email)
+    user = _with_primary(IdentificationKind.PHONE, user, profile.phone)
+    if profile.picture is None:
+        user = replace(user, provider_picture_url=profile.provider_picture_url)
+    return replace(
+        user,
+        first_name=profile.first_name,
+        last_name=profile.last_name,
+        locale=profile.locale,
+        attributes=profile.attributes,
+    )
+
+
+def _with_primary(kind: IdentificationKind, user: User, value: str | None) -> User:
+    """A user whose primary address or number is the one with a value, if there is a value."""
+    if value is None:
+        return user
+    existing = kind.of(user)
+    wanted = next((each for each in existing if each.value.lower() == value.lower()), None)
+    if wanted is None:
+        raise _not_theirs(kind)
+    return kind.on(user, (wanted, *(each for each in existing if each is not wanted)))
+
+
+def _not_theirs(field: str) -> Invalid:
+    return Invalid(FieldProblem(field, "not_found", "is not one of the user's"))
