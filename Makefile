@@ -6,6 +6,9 @@ PYTHON ?= $(shell command -v python3 || command -v python)
 SETUP = $(PYTHON) local/bootstrap.py
 BIN = .venv/bin
 SAM = SAM_CLI_TELEMETRY=0 __SAM_CLI_APP_DIR=.local/sam .local/venv/sam/bin/sam
+# A command of an operator, on STACK with the caller's AWS credentials, or on the running `make run`.
+OPERATE = PYTHONPATH=layers/vignette .local/venv/ministack/bin/python -m
+ON = $(addprefix --stack ,$(STACK))
 LOCK = .local/venv/uv/bin/uv pip compile --quiet --python-version 3.13 --universal \
 	--only-binary :all: --generate-hashes --no-emit-index-url --no-header --no-annotate $(UPGRADE)
 
@@ -21,7 +24,8 @@ endef
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run token check format test deploy chaos invoke bench fuzz openapi lock clean
+.PHONY: run token check format test deploy chaos invoke bench fuzz openapi lock clean \
+	smoke
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
@@ -50,6 +54,10 @@ deploy: # Build, show what would change and deploy into AWS, as section STAGE of
 	PATH="$(CURDIR)/.local/venv/ministack/bin:$$PATH" $(SAM) build --config-env $(STAGE)
 	.local/venv/ministack/bin/python tools/revision.py $(STAGE)
 	$(SAM) deploy --config-env $(STAGE)
+
+smoke: # Try the whole main job in all three APIs, at URL or where STACK answers; TOKEN is a user's
+	@$(SETUP) ministack
+	@$(OPERATE) tools.smoke $(ON) $(addprefix --url ,$(URL))
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
 	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)

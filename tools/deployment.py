@@ -1,0 +1,140 @@
+"""The deployed service that a command works on: a stack in AWS, or the running `make run`.
+
+With `--stack NAME` it is the CloudFormation stack of that name, reached with the AWS credentials
+and the region of whoever calls (environment, profile, role). Without, it is what the file says that
+STACK_FILE names, which is `.local/stack.json` in the checkout.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+ROOT = Path(__file__).resolve().parent.parent
+_LOCAL_FACTS = ".local/stack.json"
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=70)
+
+
+class Failed(Exception):
+    """A command cannot go on; the message says why, to whoever called it."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployed stack: its clients of AWS, its outputs, and the names of its resources.
+
+    `facts` are those of `stack.json` for the local stack, and nothing for one in AWS.
+    """
+
+    stack_name: str
+    facts: Mapping[str, str]
+
+    def client(self, service: str) -> Any:  # noqa: ANN401  (each caller knows its service)
+        """The client of an AWS service, with the caller's credentials or the local stack's."""
+        return self._session.client(service, config=_CONFIG, **self._endpoint)  # type: ignore[call-overload]
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the stack."""
+        stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
+        return {each["OutputKey"]: each["OutputValue"] for each in stacks[0]["Outputs"]}
+
+    def resource(self, logical_id: str) -> str:
+        """The name that a resource of the template has in the stack."""
+        answer = self.client("cloudformation").describe_stack_resource(
+            StackName=self.stack_name, LogicalResourceId=logical_id
+        )
+        return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+
+    @property
+    def url(self) -> str:
+        """Where the API answers."""
+        return self.facts.get("baseUrl") or self.outputs["BaseUrl"]
+
+    def secret_key(self) -> str:
+        """The secret key as it is now."""
+        secrets = self.client("secretsmanager")
+        return str(secrets.get_secret_value(SecretId=self.outputs["SecretKeyArn"])["SecretString"])
+
+    def lend_environment(self) -> None:
+        """Let the code of the functions, called from here, work on this stack."""
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise Failed("There are no AWS credentials.")
+        frozen = credentials.get_frozen_credentials()
+        region = str(self._session.region_name)
+        os.environ |= {
+            "AWS_ACCESS_KEY_ID": str(frozen.access_key),
+            "AWS_SECRET_ACCESS_KEY": str(frozen.secret_key),
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "BUCKET": self.outputs["BucketName"],
+            "UPLOADS_TABLE": self.outputs["UploadsTable"],
+            "USERS_TABLE": self.outputs["UsersTable"],
+        }
+        if frozen.token:
+            os.environ["AWS_SESSION_TOKEN"] = frozen.token
+        if self._endpoint:
+            os.environ["AWS_ENDPOINT_URL"] = self._endpoint["endpoint_url"]
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        if not self.facts:
+            return boto3.Session()
+        return boto3.Session(
+            aws_access_key_id=self.facts["accessKeyId"],
+            aws_secret_access_key=self.facts["secretAccessKey"],
+            region_name=self.facts["region"],
+        )
+
+    @property
+    def _endpoint(self) -> dict[str, str]:
+        return {"endpoint_url": self.facts["awsEndpointUrl"]} if self.facts else {}
+
+
+def local_facts() -> Path:
+    """The file that says where the local stack is."""
+    return Path(os.environ.get("STACK_FILE") or _LOCAL_FACTS)
+
+
+def find(stack_name: str | None) -> Deployment:
+    """The stack of a name in AWS, or the local one.
+
+    Raises:
+        Failed: There is no such stack.
+    """
+    if stack_name:
+        return Deployment(stack_name, {})
+    file = local_facts()
+    if not file.exists():
+        raise Failed("No stack runs here (make run); STACK=NAME takes one in AWS.")
+    facts = json.loads(file.read_text())
+    return Deployment(facts["stackName"], facts)
+
+
+def parser(purpose: str | None) -> argparse.ArgumentParser:
+    """A parser of the options that every command has."""
+    made = argparse.ArgumentParser(description=(purpose or "").splitlines()[0])
+    made.add_argument("--stack", help="name of the stack in AWS; without it the local one")
+    return made
+
+
+def run(command: Callable[[], int]) -> int:
+    """Run a command and return its exit status; what is in its way is said in one line."""
+    try:
+        return command()
+    except (Failed, BotoCoreError, ClientError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. Run it again to go on.", file=sys.stderr)
+        return 130
