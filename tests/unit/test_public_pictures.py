@@ -181,7 +181,9 @@ def test_a_cdn_asks_the_public_routes_and_reads_no_bucket() -> None:
     assert document["Conditions"]["HasPicturesCdn"]["Fn::And"][0] == {
         "Condition": "HasPublicPictures"
     }
-    [origin] = resource("PicturesDistribution")["DistributionConfig"]["Origins"]
+    config = resource("PicturesDistribution")["DistributionConfig"]
+    assert config["PriceClass"] == {"Ref": "PicturesCdnPriceClass"}
+    [origin] = config["Origins"]
     assert origin["DomainName"]["Fn::Sub"].startswith("${PicturesApi}.execute-api.")
     keys = {
         each["Properties"]["RouteKey"]

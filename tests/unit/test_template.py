@@ -82,12 +82,37 @@ def test_functions_that_decode_no_image_do_not_carry_the_imaging_layer(name: str
 
 
 @pytest.mark.parametrize("name", ["UsersTable", "UploadsTable"])
-def test_a_table_of_data_is_backed_up_encrypted_and_kept(name: str) -> None:
+def test_a_table_of_data_is_backed_up_and_kept(name: str) -> None:
     table, properties = template()["Resources"][name], resource(name)
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == KEPT
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert properties["SSESpecification"]["SSEEnabled"] is True
+
+
+OWN_KEY = {"Ref": "EncryptionKeyArn"}
+
+
+@pytest.mark.parametrize("name", ["UsersTable", "UploadsTable", "IdempotencyTable"])
+def test_a_table_has_a_key_that_is_billed_only_where_the_operator_brings_one(name: str) -> None:
+    assert template()["Parameters"]["EncryptionKeyArn"]["Default"] == ""
+    own = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": OWN_KEY}
+    nothing = {"Ref": "AWS::NoValue"}
+    assert resource(name)["SSESpecification"] == {"Fn::If": ["HasEncryptionKey", own, nothing]}
+
+
+def test_every_function_that_reads_or_writes_data_may_use_the_operator_s_key() -> None:
+    policy = resource("EncryptionKeyUse")
+    may = {(each["Fn::If"][1] if "Fn::If" in each else each)["Ref"] for each in policy["Roles"]}
+    uses = {
+        f"{logical_id}Role"
+        for logical_id, each in template()["Resources"].items()
+        if each["Type"] == "AWS::Serverless::Function"
+        if re.search('"(dynamodb|s3):', json.dumps(each["Properties"].get("Policies")))
+    }
+    assert may == uses
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == OWN_KEY
+    assert statement["Condition"]["StringEquals"]["kms:ViaService"]
 
 
 def test_the_bucket_is_private_encrypted_and_kept() -> None:
@@ -99,7 +124,14 @@ def test_the_bucket_is_private_encrypted_and_kept() -> None:
         "IgnorePublicAcls": True,
         "RestrictPublicBuckets": True,
     }
-    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    [rule] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    condition, own, free = rule["Fn::If"]
+    assert condition == "HasEncryptionKey"
+    assert own["ServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": OWN_KEY,
+    }
+    assert free == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
 
 
 def test_the_bucket_is_named_by_the_id_of_its_stack_and_not_by_what_somebody_chose() -> None:
