@@ -209,13 +209,20 @@ _IDEMPOTENCY_KEY = {
         "maxLength": settings.MAX_IDEMPOTENCY_KEY_CHARACTERS,
     },
 }
-_THROTTLED = {
-    "description": "Throttled by API Gateway, which answers in its own words",
-    "content": {
-        "application/json": {
-            "schema": {"type": "object", "properties": {"message": {"type": "string"}}}
+# What API Gateway may answer to any request, before the service is asked.
+_BY_GATEWAY = {
+    HTTPStatus.FORBIDDEN: "API Gateway refuses the request, such as for a malformed header",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request has more than 10 MB",
+    HTTPStatus.TOO_MANY_REQUESTS: "The route is called too often",
+}
+_GATEWAYS_WORDS = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {"message": {"type": "string"}},
+            "required": ["message"],
         }
-    },
+    }
 }
 _HEADERS = {
     HTTPStatus.UNAUTHORIZED: "WWW-Authenticate",
@@ -237,7 +244,10 @@ def document() -> dict[str, Any]:
     """The whole document."""
     schemas, components = _schemas()
     paths: dict[str, dict[str, Any]] = {}
-    answers: dict[str, Any] = {"too_many_requests": _THROTTLED}
+    answers: dict[str, Any] = {
+        _gateways_name(status): {"description": description, "content": _GATEWAYS_WORDS}
+        for status, description in _BY_GATEWAY.items()
+    }
     for route, operation in OPERATIONS.items():
         method, path = route.split()
         success: dict[str, Any] = {"description": operation.status.phrase}
@@ -268,8 +278,9 @@ def document() -> dict[str, Any]:
             name = "-".join(codes)
             answers[name] = _problem(status, codes, schemas[problems.Problem])
             described["responses"][str(status.value)] = {"$ref": f"#/components/responses/{name}"}
-        if "429" not in described["responses"]:
-            described["responses"]["429"] = {"$ref": "#/components/responses/too_many_requests"}
+        for status in _BY_GATEWAY:
+            reference = {"$ref": f"#/components/responses/{_gateways_name(status)}"}
+            described["responses"].setdefault(str(status.value), reference)
         paths.setdefault(path, {})[method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -302,12 +313,17 @@ def _problem(status: HTTPStatus, codes: list[str], schema: dict[str, Any]) -> di
         "description": status.phrase,
         "content": {"application/problem+json": {"schema": {"allOf": [schema, exact]}}},
     }
-    throttled = status == HTTPStatus.TOO_MANY_REQUESTS
     if header := _HEADERS.get(status):
-        answer["headers"] = {header: {"required": not throttled, "schema": {"type": "string"}}}
-    if throttled:  # API Gateway may answer before the service does
-        answer["content"] |= _THROTTLED["content"]
+        always = status not in _BY_GATEWAY
+        answer["headers"] = {header: {"required": always, "schema": {"type": "string"}}}
+    if status in _BY_GATEWAY:
+        answer["description"] += f"; or {_BY_GATEWAY[status]}"
+        answer["content"] |= _GATEWAYS_WORDS
     return answer
+
+
+def _gateways_name(status: HTTPStatus) -> str:
+    return f"gateway-{status.value}"
 
 
 def _schemas() -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
@@ -327,8 +343,12 @@ def _schemas() -> tuple[dict[Any, dict[str, Any]], dict[str, Any]]:
         components[name]["format"] = format_
     new_upload = components["NewUpload"]["properties"]
     new_upload["contentLength"]["anyOf"][0]["maximum"] = settings.MAX_UPLOAD_BYTES
-    for each in components["UserPatch"]["properties"].values():
-        del each["default"]  # what is absent stays as it is
+    for name, component in components.items():
+        for each in component.get("properties", {}).values():
+            # Generators of clients take what has a default as if it were always there.
+            default = each.pop("default", None)
+            if default is not None and name != "UserPatch":  # where absent is unchanged
+                each["description"] = f"`{json.dumps(default)}` if it is left out."
     return {each: generated[each, mode] for each, mode in types.items()}, components
 
 

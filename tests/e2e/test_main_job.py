@@ -98,6 +98,7 @@ def test_a_file_that_is_no_photo_fails_with_its_reason(client: Client) -> None:
     assert (upload["state"], upload["reason"]) == ("failed", "unsupported_format")
     refused = client.set_picture(me, upload["id"])
     assert (refused.status_code, refused.json()["code"]) == (409, "upload_not_ready")
+    assert refused.json()["reason"] == "unsupported_format"
 
 
 @pytest.mark.parametrize(

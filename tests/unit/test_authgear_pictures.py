@@ -627,6 +627,9 @@ def test_an_object_that_is_not_ready_is_refused(service: Service) -> None:
     pending = service.create_upload(user_id)
     answer = set_picture(service, user_id, uri(pending))
     assert "The upload is pending, not ready." in answer["errors"][0]["message"]
+    service.send_photo(pending, b"no photo")
+    answer = set_picture(service, user_id, uri(pending))
+    assert "The upload has failed: unsupported format." in answer["errors"][0]["message"]
     organization = service.ready_upload(user_id, scope="organization")
     answer = set_picture(service, user_id, uri(organization))
     assert "Only an upload of scope `user`" in answer["errors"][0]["message"]

@@ -156,6 +156,17 @@ def test_an_upload_that_cannot_be_a_picture_is_refused(clerk: Clerk, service: Se
     assert clerk.read(user["id"]) == user
 
 
+def test_a_failed_upload_says_its_reason(clerk: Clerk, service: Service) -> None:
+    user = clerk.create()
+    upload_id = service.create_upload(user["id"])
+    service.send_photo(upload_id, b"no photo")
+    body = {"profile_image_id": upload_id}
+    answer = service.with_key("PATCH", f"/v1/users/{user['id']}", body)
+    (error,) = answer.json["errors"]
+    assert (answer.status, error["code"]) == (409, "upload_not_ready")
+    assert error["long_message"] == "The upload has failed: unsupported format."
+
+
 def test_the_provider_s_picture_is_shown_until_there_is_a_custom_one(
     clerk: Clerk, service: Service
 ) -> None:

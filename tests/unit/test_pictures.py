@@ -149,6 +149,13 @@ def test_what_cannot_be_a_picture_is_refused_and_nothing_changes(
     assert service.everything() == before
 
 
+def test_a_failed_upload_says_its_reason_when_it_is_set(service: Service, user_id: str) -> None:
+    answer = service.set_picture(user_id, send_a_bad_photo(service, user_id))
+    assert (answer.status, answer.code) == (409, "upload_not_ready")
+    assert answer.json["reason"] == "unsupported_format"
+    assert answer.json["detail"] == "The upload has failed: unsupported format."
+
+
 def test_an_upload_that_some_other_record_holds_is_in_use(service: Service, user_id: str) -> None:
     other, upload_id = service.user_with_picture()
     service.alter_upload(upload_id, user_id=user_id)
@@ -234,7 +241,7 @@ def test_an_upload_deleted_meanwhile_does_not_become_a_picture(service: Service)
     [
         ({"expires_at": 1}, 404, "upload_not_found"),
         ({"user_id": str(uuid.uuid4())}, 404, "upload_not_found"),
-        ({"state": "failed"}, 409, "upload_not_ready"),
+        ({"state": "failed", "reason": "too_large"}, 409, "upload_not_ready"),
     ],
     ids=["expires", "changes hands", "fails"],
 )

@@ -192,6 +192,14 @@ class UploadNotReady(Conflict):
     code = "upload_not_ready"
 
 
+class UploadFailed(UploadNotReady):
+    """The upload has failed, and stays so; `reason` is what it says of itself."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The upload has failed: {reason.replace('_', ' ')}.")
+        self.reason = reason
+
+
 class UploadInUse(Conflict):
     """The upload is somebody's picture."""
 

@@ -21,6 +21,7 @@ from vignette.domain.ids import (
 from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User
 from vignette.errors import (
     NotFound,
+    UploadFailed,
     UploadInUse,
     UploadNotReady,
     UploadWrongKind,
@@ -158,7 +159,8 @@ def set_picture(
         UserNotActive: The user is banned or locked, and `must_be_active`.
         UploadWrongScope: The upload is not a user's.
         UploadWrongKind: The upload is not a profile picture.
-        UploadNotReady: The upload is pending or has failed.
+        UploadNotReady: The upload is pending.
+        UploadFailed: The upload has failed.
         UploadInUse: The upload is a picture already.
         Taken: Another user has a unique value that `change` sets.
         Unavailable: DynamoDB did not do it, or others keep writing to the user or the upload.
@@ -270,6 +272,8 @@ def _usable(upload: Upload, user: User, *, may_have_no_owner: bool) -> Picture:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")
     if upload.kind != UploadKind.PROFILE_PICTURE:
         raise UploadWrongKind("Only a `profile_picture` upload can become a profile picture.")
+    if upload.reason:
+        raise UploadFailed(upload.reason)
     if upload.state != UploadState.READY or not (upload.digest and upload.placeholder):
         raise UploadNotReady(f"The upload is {upload.state}, not ready.")
     if upload.in_use:

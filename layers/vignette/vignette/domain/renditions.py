@@ -29,6 +29,7 @@ from vignette.errors import (
     NotFound,
     Unavailable,
     UnusablePhoto,
+    UploadFailed,
     UploadInUse,
     UploadNotReady,
 )
@@ -92,7 +93,8 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
 
     Raises:
         NotFound: There is no such upload, or its photo is gone.
-        UploadNotReady: It is pending or has failed.
+        UploadNotReady: It is pending.
+        UploadFailed: It has failed.
         UploadInUse: It is somebody's picture, perhaps since a moment ago.
         UnusablePhoto: The photo cannot be decoded this time.
         Unavailable: AWS did not do it, or others keep framing the same upload.
@@ -296,6 +298,8 @@ def _framable(upload: Upload | None) -> Upload:
     """The upload, if it can be framed anew. Raises what `frame_anew` does."""
     if upload is None or upload.expired:
         raise NotFound("upload")
+    if upload.reason:
+        raise UploadFailed(upload.reason)
     if upload.state != UploadState.READY:
         raise UploadNotReady(f"The upload is {upload.state}, not ready.")
     if upload.in_use:

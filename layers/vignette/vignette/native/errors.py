@@ -33,7 +33,10 @@ class FieldError(TypedDict):
 
 
 class Problem(TypedDict):
-    """What went wrong (RFC 9457); `errors` names the fields that it was about."""
+    """What went wrong (RFC 9457).
+
+    `errors` names the fields that it was about, `reason` is that of an upload that has failed.
+    """
 
     type: str
     title: str
@@ -41,6 +44,7 @@ class Problem(TypedDict):
     code: str
     detail: str
     errors: NotRequired[list[FieldError]]
+    reason: NotRequired[str]
 
 
 def render(error: errors.VignetteError | None) -> Response:
@@ -69,6 +73,8 @@ def render(error: errors.VignetteError | None) -> Response:
                 }
                 for field in error.fields
             ]
+        case errors.UploadFailed():
+            document["reason"] = error.reason
         case errors.Unauthenticated():
             headers["www-authenticate"] = challenge(error)
     if error and error.retry_after_seconds is not None:

@@ -113,7 +113,7 @@ class UserPatch(_Body):
 _THEIR_OWN = ("firstName", "lastName", "username")
 
 
-class Crop(_Body):
+class NewCrop(_Body):
     """A square of the upright photo: its centre, and its side as a part of the shorter side."""
 
     x: Annotated[float, Field(ge=0, le=1)]
@@ -139,14 +139,14 @@ class NewUpload(_Body):
     content_length: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
     scope: UploadScope = UploadScope.USER
     user_id: UserId | None = None
-    crop: Crop | None = None
+    crop: NewCrop | None = None
     preview: bool = False
 
 
 class UploadChanges(_Body):
     """`PATCH /uploads/{upload_id}`: null frames the photo as if no crop had been chosen."""
 
-    crop: Crop | None
+    crop: NewCrop | None
 
 
 class NewPicture(_Body):
@@ -195,7 +195,7 @@ def new_crop(request: Request) -> crop.Crop | None:
     return domain_crop(_parse(UploadChanges, request).crop)
 
 
-def domain_crop(wanted: Crop | None) -> crop.Crop | None:
+def domain_crop(wanted: NewCrop | None) -> crop.Crop | None:
     """A crop in the domain's terms."""
     return crop.Crop(wanted.x, wanted.y, wanted.size) if wanted else None
 

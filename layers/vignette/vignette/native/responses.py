@@ -17,6 +17,15 @@ type Url = str
 type Uuid = str
 type UserId = str
 
+type FailureReason = Literal[
+    "unsupported_format",
+    "corrupt_image",
+    "too_many_pixels",
+    "too_large",
+    "empty",
+    "processing_failed",
+]
+
 
 class Avatar(TypedDict):
     """What to show of a user; there is always something.
@@ -105,8 +114,9 @@ class Upload(TypedDict):
     `width` and `height` are pixels of the upright photo. `crop` is the square that the renditions
     show, and `framing` says whether the user chose it, a face did, or it is the centre.
     `placeholder` is what they look like, a ThumbHash in base64. `preview` is the address of the
-    whole photo, for an hour, if it was asked for. An upload that is somebody's picture does not
-    expire.
+    whole photo, for an hour, if it was asked for. An upload that has failed says its `reason`; after
+    `processing_failed`, which is no fault of the photo, another upload of it may succeed. One that
+    is somebody's picture does not expire.
     """
 
     id: Uuid
@@ -114,9 +124,7 @@ class Upload(TypedDict):
     kind: UploadKind
     scope: UploadScope
     state: UploadState
-    reason: NotRequired[
-        Literal["unsupported_format", "corrupt_image", "too_many_pixels", "too_large", "empty"]
-    ]
+    reason: NotRequired[FailureReason]
     width: NotRequired[int]
     height: NotRequired[int]
     bytes: NotRequired[int]
