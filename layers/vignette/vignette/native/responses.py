@@ -114,9 +114,9 @@ class Upload(TypedDict):
     `width` and `height` are pixels of the upright photo. `crop` is the square that the renditions
     show, and `framing` says whether the user chose it, a face did, or it is the centre.
     `placeholder` is what they look like, a ThumbHash in base64. `preview` is the address of the
-    whole photo, for an hour, if it was asked for. An upload that has failed gives its `reason`; after
-    `processing_failed`, which is no fault of the photo, it may be sent again as another upload.
-    An upload that is somebody's picture does not expire.
+    whole photo, for an hour, if it was asked for. An upload that has failed gives its `reason`;
+    after `processing_failed`, which is no fault of the photo, it may be sent again as another
+    upload. An upload that is somebody's picture does not expire.
     """
 
     id: Uuid
