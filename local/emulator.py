@@ -104,6 +104,7 @@ def mend(state: Path) -> None:
     _act_as_roles()
     _keep_events(state / "events")
     _hide_what_is_missing()
+    _hold_alarms_of_several_metrics()
 
 
 def expand_templates_with(parameters: dict[str, str]) -> None:
@@ -391,6 +392,27 @@ def _hide_what_is_missing() -> None:
         return checks
 
     iam_actions.s3_additional_checks = checks_and_listing
+
+
+def _hold_alarms_of_several_metrics() -> None:
+    """Create an alarm that computes with several metrics as one of the first of them.
+
+    MiniStack knows no metric math and would refuse the whole stack. The alarm is there, can be
+    given a state and tells who is to be told; what it computes is for AWS to compute.
+    """
+    from ministack.services.cloudformation import provisioners
+
+    record = provisioners._cw_metric_alarm_record
+
+    def record_first_metric(name: str, properties: dict[str, Any]) -> Any:
+        rest = dict(properties)
+        for query in rest.pop("Metrics", None) or []:
+            if first := query.get("MetricStat"):
+                rest |= {**first["Metric"], "Period": first["Period"], "Statistic": first["Stat"]}
+                break
+        return record(name, rest)
+
+    provisioners._cw_metric_alarm_record = record_first_metric
 
 
 def _keep_events(directory: Path) -> None:

@@ -1,0 +1,23 @@
+"""Every alarm of the template is in the deployed stack, and goes off."""
+
+import pytest
+from tests.e2e.conftest import Client
+from tests.template import template
+
+ALARMS = sorted(
+    name
+    for name, each in template()["Resources"].items()
+    if each["Type"] == "AWS::CloudWatch::Alarm"
+)
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_an_alarm_goes_off_and_is_over(client: Client, alarm: str) -> None:
+    cloudwatch = client.aws("cloudwatch")
+    name = client.resource(alarm)
+    assert alarm in name  # whoever is told finds it in the runbook
+    for state in ("ALARM", "OK"):
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
+        history = cloudwatch.describe_alarm_history(AlarmName=name, MaxRecords=100)
+        latest = history["AlarmHistoryItems"][0]["HistorySummary"]
+        assert latest.endswith(f"to {state}")
