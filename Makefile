@@ -53,7 +53,8 @@ deploy: # Build, show what would change and deploy into AWS, as section STAGE of
 	$(SAM) validate --lint --region us-east-1
 	PATH="$(CURDIR)/.local/venv/ministack/bin:$$PATH" $(SAM) build --config-env $(STAGE)
 	.local/venv/ministack/bin/python tools/revision.py $(STAGE)
-	$(SAM) deploy --config-env $(STAGE)
+	$(SAM) deploy --config-env $(STAGE) --parameter-overrides file://.aws-sam/parameters.yaml \
+		$(if $(CI),--no-confirm-changeset)
 
 smoke: # Try the whole main job in all three APIs, at URL or where STACK answers; TOKEN is a user's
 	@$(SETUP) ministack

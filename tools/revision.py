@@ -1,52 +1,75 @@
-"""Write into the built template which values its parameters get, as a digest.
+"""Write what values a stage gives to the parameters, and a digest of them into the built template.
 
     python tools/revision.py STAGE
 
-is a step of `make deploy`, after `sam build`; STAGE is a section of samconfig.toml. Functions are
-called through an alias of a published version. SAM publishes another one when a property of the
-function differs, but compares properties before parameters have values
-(https://github.com/aws/serverless-application-model/issues/3820): with other values and the same
-code, the alias would stay at the version that knows the old ones. The digest is a property.
+is a step of `make deploy`, after `sam build`; STAGE is a section of samconfig.toml. Three things
+would surprise otherwise:
+
+- Functions are called through an alias of a published version. SAM publishes another one when a
+  property of the function differs, but compares properties before parameters have values
+  (https://github.com/aws/serverless-application-model/issues/3820): with other values and the same
+  code, the alias would stay at the version that knows the old ones. The digest is a property.
+- `sam deploy` lets a parameter that is not in samconfig.toml keep the value it had. Here it gets
+  its default: what is deployed is what the file says.
+- SAM cuts `JwtJwks={"keys": ...}` at the first quotation mark. Values are given as a table instead.
 """
 
 import hashlib
+import json
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILT_TEMPLATE = ROOT / ".aws-sam/build/template.yaml"
-_FILE = "file://"
+# Below the checkout, where make works.
+CONFIG = Path("samconfig.toml")
+BUILT_TEMPLATE = Path(".aws-sam/build/template.yaml")
+VALUES = Path(".aws-sam/parameters.yaml")  # SAM reads YAML, which JSON is
 
 
-def overrides(config: Path, stage: str) -> list[str]:
-    """The values that a stage of samconfig.toml gives to parameters, as `sam deploy` takes them.
+class Wrong(Exception):
+    """samconfig.toml does not fit the template; the message says how."""
 
-    Values may be in files of their own: then it is what the files say.
+
+def given(config: str, stage: str) -> dict[str, str]:
+    """The values that a stage gives to parameters, as CloudFormation takes them.
 
     Raises:
-        KeyError: There is no such stage.
+        Wrong: There is no such stage, or its values are no table.
     """
-    given = tomllib.loads(config.read_text())[stage]["deploy"]["parameters"].get(
-        "parameter_overrides", []
-    )
-    values = given.split() if isinstance(given, str) else given
-    return [
-        (config.parent / value.removeprefix(_FILE)).read_text()
-        if isinstance(value, str) and value.startswith(_FILE)
-        else str(value)
-        for value in (values if isinstance(values, list) else [values])
-    ]
+    try:
+        parameters = tomllib.loads(config)[stage]["deploy"]["parameters"]
+    except KeyError:
+        raise Wrong(f"samconfig.toml has no section [{stage}.deploy.parameters].") from None
+    overrides = parameters.get("parameter_overrides", {})
+    if not isinstance(overrides, dict):
+        raise Wrong(f"Give values as a table: [{stage}.deploy.parameters.parameter_overrides].")
+    return {name: _text(value) for name, value in overrides.items()}
 
 
-def revised(template: str, values: list[str]) -> str:
+def completed(
+    declared: Mapping[str, Mapping[str, Any]], values: Mapping[str, str]
+) -> dict[str, str]:
+    """A value for each parameter that a template declares: the given one, else the default.
+
+    Raises:
+        Wrong: The template does not have a parameter that is given.
+    """
+    unknown = values.keys() - declared.keys()
+    if unknown:
+        raise Wrong(f"The template has no parameter {', '.join(sorted(unknown))}.")
+    return {name: values.get(name, str(each["Default"])) for name, each in declared.items()}
+
+
+def revised(template: str, values: Mapping[str, str]) -> str:
     """A template whose functions carry the digest of some values of parameters.
 
     Raises:
         ValueError: The template has no place for it, or several.
     """
-    revision = hashlib.sha256("\0".join(values).encode()).hexdigest()[:16]
+    revision = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
     template, places = re.subn(
         r"^(\s+CONFIG_REVISION:).*$", rf"\1 '{revision}'", template, flags=re.MULTILINE
     )
@@ -55,15 +78,25 @@ def revised(template: str, values: list[str]) -> str:
     return template
 
 
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def main() -> int:
-    """Write the digest; return the exit status."""
+    """Write both; return the exit status."""
+    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-found]
+
     [stage] = sys.argv[1:]
+    template = BUILT_TEMPLATE.read_text()
     try:
-        values = overrides(ROOT / "samconfig.toml", stage)
-    except KeyError:
-        print(f"samconfig.toml has no section [{stage}.deploy.parameters].", file=sys.stderr)
+        values = completed(yaml_parse(template)["Parameters"], given(CONFIG.read_text(), stage))
+    except Wrong as error:
+        print(error, file=sys.stderr)
         return 1
-    BUILT_TEMPLATE.write_text(revised(BUILT_TEMPLATE.read_text(), values))
+    BUILT_TEMPLATE.write_text(revised(template, values))
+    VALUES.write_text(json.dumps(values, indent=2) + "\n")
     return 0
 
 

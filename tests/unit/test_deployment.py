@@ -2,13 +2,14 @@
 
 import json
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.template import TEMPLATE, template
 from tests.unit.conftest import ROOT
-from tools.revision import overrides, revised
+from tools.revision import Wrong, completed, given, revised
 
 # Reads {name: template} and prints {name: the template as SAM expands it}. What `sam build` writes
 # instead of folders is an object of S3; which one is the same for every template here.
@@ -57,59 +58,103 @@ def versions(*deployments: tuple[str, dict[str, str]]) -> list[dict[str, str]]:
     ]
 
 
-def samconfig(folder: Path, given: str) -> Path:
-    file = folder / "samconfig.toml"
-    file.write_text(f"version = 0.1\n[staging.deploy.parameters]\n{given}\n")
-    return file
-
-
 @pytest.mark.matrix
-def test_every_parameter_is_in_effect_after_a_deployment_that_changes_it(tmp_path: Path) -> None:
-    text = TEMPLATE.read_text()
+def test_every_parameter_is_in_effect_after_a_deployment_that_changes_it() -> None:
+    text, declared = TEMPLATE.read_text(), template()["Parameters"]
 
     def deployment(values: dict[str, str]) -> tuple[str, dict[str, str]]:
-        given = [f"{name}={value}" for name, value in values.items()]
-        file = samconfig(tmp_path, f"parameter_overrides = {json.dumps(given)}")
-        return revised(text, overrides(file, "staging")), values
+        every = completed(declared, values)
+        return revised(text, every), every
 
-    declared = template()["Parameters"]
-    values = {name: str(each["Default"]) or "before" for name, each in declared.items()}
-    changed = [{**values, name: "after"} for name in values]
-    before, *after = versions(deployment(values), *map(deployment, changed))
+    before, *after = versions(deployment({}), *[deployment({name: "after"}) for name in declared])
     assert before.keys() >= {"Profiles", "Clerk", "AuthgearGraphql"}
-    for name, versions_now in zip(values, after, strict=True):
+    for name, versions_now in zip(declared, after, strict=True):
         same = [each for each, version in versions_now.items() if version == before[each]]
         assert not same, f"{name} has no effect on {same}"
 
 
 def test_a_deployment_of_the_same_code_and_values_publishes_nothing() -> None:
-    first, second = versions(*[(revised(TEMPLATE.read_text(), ["RequestRate=7"]), {})] * 2)
+    first, second = versions(*[(revised(TEMPLATE.read_text(), {"RequestRate": "7"}), {})] * 2)
     assert first == second
 
 
+STAGING = """
+version = 0.1
+[staging.deploy.parameters.parameter_overrides]
+RequestRate = 7
+PublicPictures = false
+AllowedOrigins = ["https://a.example.com", "https://b.example.com"]
+JwtJwks = '{"keys": [{"kty": "RSA"}]}'
+"""
+
+
+def test_values_are_read_as_cloudformation_takes_them() -> None:
+    assert given(STAGING, "staging") == {
+        "RequestRate": "7",
+        "PublicPictures": "false",
+        "AllowedOrigins": "https://a.example.com,https://b.example.com",
+        "JwtJwks": '{"keys": [{"kty": "RSA"}]}',
+    }
+
+
 @pytest.mark.parametrize(
-    "given",
+    ("config", "said"),
     [
-        'parameter_overrides = "RequestRate=7 JwtIssuer=https://id.example.com"',
-        'parameter_overrides = ["RequestRate=7", "JwtIssuer=https://id.example.com"]',
+        ("[staging.deploy.parameters]", "production.deploy.parameters"),
+        ('[production.deploy.parameters]\nparameter_overrides = "A=b"', "as a table"),
     ],
+    ids=["no stage", "no table"],
 )
-def test_overrides_are_read_in_every_form_that_sam_takes(tmp_path: Path, given: str) -> None:
-    found = overrides(samconfig(tmp_path, given), "staging")
-    assert found == ["RequestRate=7", "JwtIssuer=https://id.example.com"]
+def test_a_stage_that_is_not_there_or_not_understood_is_an_error(config: str, said: str) -> None:
+    with pytest.raises(Wrong, match=said):
+        given(config, "production")
 
 
-def test_overrides_in_a_file_are_what_the_file_says(tmp_path: Path) -> None:
-    (tmp_path / "staging.yaml").write_text("RequestRate: 7\n")
-    file = samconfig(tmp_path, 'parameter_overrides = "file://staging.yaml"')
-    assert overrides(file, "staging") == ["RequestRate: 7\n"]
+def test_a_parameter_that_is_not_given_has_its_default_and_a_misspelt_one_is_an_error() -> None:
+    declared: dict[str, dict[str, Any]] = {
+        "RequestRate": {"Default": 500},
+        "JwtIssuer": {"Default": ""},
+    }
+    assert completed(declared, {}) == {"RequestRate": "500", "JwtIssuer": ""}
+    assert completed(declared, {"RequestRate": "7"}) == {"RequestRate": "7", "JwtIssuer": ""}
+    with pytest.raises(Wrong, match="JwtIsuer"):
+        completed(declared, {"JwtIsuer": "https://id.example.com"})
 
 
-def test_a_stage_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(KeyError):
-        overrides(samconfig(tmp_path, ""), "production")
+def test_sam_is_told_the_value_of_every_parameter(tmp_path: Path) -> None:
+    (tmp_path / "samconfig.toml").write_text(STAGING)
+    build = tmp_path / ".aws-sam/build"
+    build.mkdir(parents=True)
+    (build / "template.yaml").write_text(TEMPLATE.read_text())
+    python = ROOT / ".local/venv/sam/bin/python"
+    subprocess.run([python, ROOT / "tools/revision.py", "staging"], cwd=tmp_path, check=True)
+    script = """
+import json
+from samcli.cli.types import CfnParameterOverridesType
+told = CfnParameterOverridesType().convert("file://.aws-sam/parameters.yaml", None, None)
+print(json.dumps(told))
+"""
+    done = subprocess.run(
+        [python, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    told = json.loads(done.stdout)
+    assert told == completed(template()["Parameters"], given(STAGING, "staging"))
+    assert (build / "template.yaml").read_text() == revised(TEMPLATE.read_text(), told)
+
+
+@pytest.mark.parametrize("stage", ["default", "staging", "production"])
+def test_every_stage_can_be_built_and_deployed(stage: str) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    assert completed(template()["Parameters"], given((ROOT / "samconfig.toml").read_text(), stage))
+    assert config[stage]["build"]["parameters"] == config["default"]["build"]["parameters"]
+    deploy = dict(config[stage]["deploy"]["parameters"])
+    assert deploy["capabilities"] == "CAPABILITY_IAM"
+    names = {
+        config[each]["deploy"]["parameters"]["stack_name"] for each in config if each != "version"
+    }
+    assert len(names) == 3
 
 
 def test_a_template_without_a_place_for_the_revision_is_an_error() -> None:
     with pytest.raises(ValueError, match="0 times"):
-        revised("Resources: {}\n", [])
+        revised("Resources: {}\n", {})

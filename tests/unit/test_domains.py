@@ -1,0 +1,176 @@
+"""Names of one's own for the API and the CDN: certificates, records, and addresses in answers."""
+
+from typing import Any
+
+import pytest
+from tests.template import resource, template
+
+DOMAIN = {
+    "DomainName": "api.example.com",
+    "CertificateArn": "arn:aws:acm:eu-west-1:1:certificate/a",
+}
+CDN = {"PicturesCdn": "true"}
+PICTURES = {
+    **CDN,
+    "PicturesDomainName": "pictures.example.com",
+    "PicturesCertificateArn": "arn:aws:acm:us-east-1:1:certificate/b",
+}
+ZONE = {"HostedZoneId": "Z1"}
+NAMES = {
+    "DomainName",
+    "CertificateArn",
+    "PicturesDomainName",
+    "PicturesCertificateArn",
+    "HostedZoneId",
+}
+
+
+class Deployment:
+    """What CloudFormation makes of conditions and values, with some values of parameters."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        declared = template()["Parameters"]
+        assert values.keys() <= declared.keys()
+        self._values = {name: str(each["Default"]) for name, each in declared.items()} | values
+
+    def has(self, name: str) -> bool:
+        """Whether a resource is there."""
+        condition = template()["Resources"][name].get("Condition")
+        return condition is None or self._holds({"Condition": condition})
+
+    def value(self, of: Any) -> Any:
+        """A value, with attributes of resources as `${NAME}`."""
+        match of:
+            case {"Fn::If": [condition, yes, no]}:
+                return self.value(yes if self._holds({"Condition": condition}) else no)
+            case {"Ref": name}:
+                return self._values.get(name, f"${{{name}}}")
+            case {"Fn::GetAtt": name}:
+                return f"${{{name}}}"
+            case {"Fn::Sub": str(text)}:
+                for name, value in self._values.items():
+                    text = text.replace(f"${{{name}}}", value)
+                return text
+            case [*items]:
+                return [self.value(one) for one in items]
+            case {**values}:
+                return {name: self.value(one) for name, one in values.items()}
+        return of
+
+    def refused(self) -> list[str]:
+        """What CloudFormation says of the values, by the rules of the template."""
+        return [
+            assertion["AssertDescription"]
+            for rule in template()["Rules"].values()
+            if self._holds(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self._holds(assertion["Assert"])
+        ]
+
+    def _holds(self, condition: Any) -> bool:
+        match condition:
+            case {"Condition": name}:
+                return self._holds(template()["Conditions"][name])
+            case {"Fn::And": conditions}:
+                return all(map(self._holds, conditions))
+            case {"Fn::Not": [one]}:
+                return not self._holds(one)
+            case {"Fn::Equals": [left, right]}:
+                return bool(self.value(left) == self.value(right))
+        raise AssertionError(condition)
+
+
+@pytest.mark.parametrize(
+    ("values", "api", "pictures"),
+    [
+        ({}, "", ""),
+        (DOMAIN, "https://api.example.com", ""),
+        (
+            {**DOMAIN, "PublicOrigin": "https://front.example.com"},
+            "https://front.example.com",
+            "",
+        ),
+        (CDN, "", "https://${PicturesDistribution.DomainName}"),
+        (PICTURES, "", "https://pictures.example.com"),
+        (
+            {**DOMAIN, **PICTURES, **ZONE},
+            "https://api.example.com",
+            "https://pictures.example.com",
+        ),
+    ],
+    ids=["none", "API", "origin before domain", "CDN", "pictures", "both"],
+)
+def test_addresses_in_answers_follow_the_names(
+    values: dict[str, str], api: str, pictures: str
+) -> None:
+    deployment = Deployment(values)
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    assert deployment.value(variables["PUBLIC_ORIGIN"]) == api
+    assert deployment.value(variables["PICTURES_ORIGIN"]) == pictures
+    assert deployment.refused() == []
+
+
+def test_without_names_nothing_is_made_for_them() -> None:
+    assert all(template()["Parameters"][name]["Default"] == "" for name in NAMES)
+    for values in ({}, CDN, ZONE):
+        deployment = Deployment(values)
+        for name in ("Domain", "DomainMapping", "DomainRecords", "CdnRecords"):
+            assert not deployment.has(name)
+        config = deployment.value(resource("PicturesDistribution")["DistributionConfig"])
+        assert config["Aliases"] == config["ViewerCertificate"] == "${AWS::NoValue}"
+
+
+def test_the_name_of_the_api_has_its_certificate_and_leads_to_it() -> None:
+    deployment = Deployment(DOMAIN)
+    domain = deployment.value(resource("Domain"))
+    [config] = domain["DomainNameConfigurations"]
+    assert deployment.has("Domain")
+    assert deployment.has("DomainMapping")
+    assert domain["DomainName"] == DOMAIN["DomainName"]
+    assert config["CertificateArn"] == DOMAIN["CertificateArn"]
+    assert (config["EndpointType"], config["SecurityPolicy"]) == ("REGIONAL", "TLS_1_2")
+    assert deployment.value(resource("DomainMapping"))["ApiId"] == "${Api}"
+    assert deployment.value(template()["Outputs"]["BaseUrl"]["Value"]) == "https://api.example.com"
+
+
+def test_the_name_of_the_cdn_has_its_certificate() -> None:
+    config = Deployment(PICTURES).value(resource("PicturesDistribution")["DistributionConfig"])
+    assert config["Aliases"] == [PICTURES["PicturesDomainName"]]
+    assert config["ViewerCertificate"] == {
+        "AcmCertificateArn": PICTURES["PicturesCertificateArn"],
+        "MinimumProtocolVersion": "TLSv1.2_2021",
+        "SslSupportMethod": "sni-only",
+    }
+    output = template()["Outputs"]["PicturesOrigin"]["Value"]
+    assert Deployment(PICTURES).value(output) == "https://pictures.example.com"
+
+
+def test_records_are_made_in_the_zone_that_is_given_and_in_none_otherwise() -> None:
+    names = {"DomainRecords": "api.example.com", "CdnRecords": "pictures.example.com"}
+    for name, host in names.items():
+        assert not Deployment({**DOMAIN, **PICTURES}).has(name)
+        deployment = Deployment({**DOMAIN, **PICTURES, **ZONE})
+        assert deployment.has(name)
+        records = deployment.value(resource(name))
+        assert records["HostedZoneId"] == "Z1"
+        assert {(each["Name"], each["Type"]) for each in records["RecordSets"]} == {
+            (host, "A"),
+            (host, "AAAA"),
+        }
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"DomainName": "api.example.com"}, "CertificateArn"),
+        ({**CDN, "PicturesDomainName": "pictures.example.com"}, "PicturesCertificateArn"),
+        ({**PICTURES, "PicturesCdn": "false"}, "PicturesCdn"),
+        ({**PICTURES, "PublicPictures": "false"}, "PicturesCdn"),
+    ],
+    ids=["no certificate", "no certificate of pictures", "no CDN", "no public pictures"],
+)
+def test_a_name_that_could_not_work_is_refused_at_deployment(
+    values: dict[str, str], named: str
+) -> None:
+    [said] = Deployment(values).refused()
+    assert named in said
