@@ -8,7 +8,22 @@ from vignette import images
 from vignette.adapters import deadline
 from vignette.domain import renditions
 from vignette.domain.ids import upload_of_original
-from vignette.runtime.telemetry import count, finish, logger
+from vignette.domain.renditions import Outcome
+from vignette.runtime.telemetry import Metric, count, finish, logger
+
+OUTCOMES: Mapping[Outcome, Metric] = {
+    Outcome.READY: "UploadsReady",
+    Outcome.FAILED: "UploadsFailed",
+    Outcome.REPEATED: "UploadsRepeated",
+    Outcome.GONE: "UploadsGone",
+}
+REASONS: Mapping[str, Metric] = {
+    "empty": "PhotosEmpty",
+    "too_large": "PhotosTooLarge",
+    "too_many_pixels": "PhotosTooManyPixels",
+    "unsupported_format": "PhotosUnsupportedFormat",
+    "corrupt_image": "PhotosCorruptImage",
+}
 
 images.start()  # the decoder gets ready while this function does
 
@@ -23,7 +38,9 @@ def handler(event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
             logger.warning("an object that belongs to no upload")
             count("UnknownObjects")
             continue
-        outcome = renditions.make(upload_id)
-        logger.info("photo processed", upload_id=upload_id, outcome=outcome)
-        count(f"Uploads{outcome.capitalize()}")
+        outcome, reason = renditions.make(upload_id)
+        logger.info("photo processed", upload_id=upload_id, outcome=outcome, reason=reason)
+        count(OUTCOMES[outcome])
+        if reason is not None:
+            count(REASONS[reason])
     finish()

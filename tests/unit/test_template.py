@@ -219,3 +219,51 @@ def test_the_api_is_throttled() -> None:
 def test_the_secret_key_is_generated_and_stands_nowhere() -> None:
     assert resource("SecretKey")["GenerateSecretString"]["PasswordLength"] >= 32
     assert "SecretString" not in resource("SecretKey")
+
+
+ACCESS_LOG = {
+    "time": "$context.requestTimeEpoch",
+    "requestId": "$context.requestId",
+    "routeKey": "$context.routeKey",
+    "status": "$context.status",
+    "milliseconds": "$context.responseLatency",
+    "bytes": "$context.responseLength",
+    "functionStatus": "$context.integration.status",
+    "functionMilliseconds": "$context.integration.latency",
+    "functionError": "$context.integration.error",
+    "gatewayError": "$context.error.responseType",
+}
+
+
+@pytest.mark.parametrize("stage", ["Api", "PicturesStage"])
+def test_access_logs_have_nothing_that_a_client_sent(stage: str) -> None:
+    settings = resource(stage)["AccessLogSettings"]
+    assert settings["DestinationArn"]["Fn::Sub"].endswith(":log-group:${AccessLogs}")
+    assert "\n" not in settings["Format"]  # a line for each request
+    assert json.loads(settings["Format"]) == ACCESS_LOG
+
+
+@pytest.mark.parametrize("group", ["Logs", "AccessLogs"])
+def test_logs_are_kept_as_long_as_somebody_says(group: str) -> None:
+    assert resource(group)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert template()["Parameters"]["LogRetentionDays"]["Default"] == 30
+
+
+def test_every_log_group_has_a_retention() -> None:
+    groups = [
+        each["Properties"]
+        for each in template()["Resources"].values()
+        if each["Type"] == "AWS::Logs::LogGroup"
+    ]
+    assert all("RetentionInDays" in each for each in groups)
+    # No function makes a group of its own, which would keep everything for ever.
+    assert template()["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "Logs"}}
+    assert not [name for name, each in functions().items() if "LoggingConfig" in each]
+
+
+def test_log_level_and_tracing_are_parameters_of_every_function() -> None:
+    everywhere = template()["Globals"]["Function"]
+    assert everywhere["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == {"Ref": "LogLevel"}
+    assert everywhere["Tracing"] == {"Ref": "Tracing"}
+    # SAM gives no role permission to write traces, which nothing would use.
+    assert template()["Parameters"]["Tracing"]["Default"] == "Disabled"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vignette import settings
 from vignette.adapters import bucket, table
@@ -51,7 +51,14 @@ class Outcome(StrEnum):
     GONE = "gone"
 
 
-def make(upload_id: str) -> Outcome:
+class Delivery(NamedTuple):
+    """What became of a delivery, and if its photo failed, why."""
+
+    outcome: Outcome
+    reason: str | None = None
+
+
+def make(upload_id: str) -> Delivery:
     """Make the renditions of an upload's photo and mark the upload ready, or failed.
 
     May be called for the same upload again, late and at the same time: the first photo that is
@@ -66,22 +73,20 @@ def make(upload_id: str) -> Outcome:
     except NotFound:
         # What an attempt that was cut off has written goes too.
         delete_objects(upload_id)
-        return Outcome.GONE
+        return Delivery(Outcome.GONE)
     if upload.state != UploadState.PENDING:
-        return Outcome.REPEATED
+        return Delivery(Outcome.REPEATED)
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None:
-        return _finish(upload_id, {"state": UploadState.FAILED, "reason": "empty"}, 0)
+        return _fail(upload_id, "empty", 0)
     if original.body is None:
-        too_large = {"state": UploadState.FAILED, "reason": "too_large"}
-        return _finish(upload_id, too_large, original.size)
+        return _fail(upload_id, "too_large", original.size)
     try:
         rendered = render(original.body, crop=upload.crop, preview=bool(upload.preview))
     except UnusablePhoto as unusable:
-        failed = {"state": UploadState.FAILED, "reason": unusable.code}
-        return _finish(upload_id, failed, original.size)
+        return _fail(upload_id, unusable.code, original.size)
     facts = store(upload_id, digest_of(upload_id, original.body), rendered)
-    return _finish(upload_id, {"state": UploadState.READY, **facts}, original.size)
+    return Delivery(_finish(upload_id, {"state": UploadState.READY, **facts}, original.size))
 
 
 def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -> Upload:
@@ -315,6 +320,12 @@ def _is_framed(upload: Upload, crop: Crop | None) -> bool:
         return False
     moved = crop.inside(upload.width, upload.height)
     return uploads.stored_crop(moved) == uploads.stored_crop(upload.crop)
+
+
+def _fail(upload_id: str, reason: str, size: int) -> Delivery:
+    """Record on a pending upload that its photo cannot be used."""
+    outcome = _finish(upload_id, {"state": UploadState.FAILED, "reason": reason}, size)
+    return Delivery(outcome, reason if outcome == Outcome.FAILED else None)
 
 
 def _finish(upload_id: str, result: Mapping[str, object], size: int) -> Outcome:
