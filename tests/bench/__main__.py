@@ -6,9 +6,10 @@ Prints a table of ratios and one of costs, and writes all that was measured to `
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from tests.bench import browser, cold_start, cost, runtime, thumbnails, warm
+from tests.bench import browser, cold_start, cost, faces, runtime, thumbnails, warm
 from tests.bench.contest import entries
 from tests.bench.stack import running
 
@@ -39,10 +40,12 @@ def main() -> None:
     results["cost"] = cost.measure()
     _say("Thumbnails")
     results["thumbnails"] = thumbnails.measure()
+    _say("Faces")
+    results["faces"] = [asdict(row) for row in faces.measure()]
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     print(
         f"\n{_ratios(results)}\n\n{_costs(results['cost'])}\n\n{_sizes(results.get('bytes', {}))}"
-        f"\n\n{_browser(results.get('browser'))}"
+        f"\n\n{_browser(results.get('browser'))}\n\n{_faces(results['faces'])}"
     )
     start = min(row["start_ms"] for row in results["thumbnails"])
     print(f"\nA decoder adds {start:.0f} ms of CPU to the cold start of a function.")
@@ -134,6 +137,16 @@ def _browser(row: dict[str, float] | None) -> str:
     return _table(
         ["in the browser", "ms", "aim"],
         [[text, f"{row[name]:.0f}", f"≤ {aim}"] for name, (text, aim) in aims.items()],
+    )
+
+
+def _faces(rows: Sequence[Row]) -> str:
+    return _table(
+        ["photos of people", "photos", "a face found", "room for whole heads", "whole heads"],
+        [
+            [row["kind"], *(f"{row[name]}" for name in ("photos", "found", "room", "whole"))]
+            for row in rows
+        ],
     )
 
 

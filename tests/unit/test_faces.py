@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tests.bench import faces as faces_in_photos
 from tests.photos import photo
+from tests.photos.people import lfw
 
 from vignette.images import faces
 from vignette.images.faces import find_faces
@@ -75,27 +78,33 @@ def test_a_face_is_found_mirrored_and_grey(turned: Image.Transpose | None) -> No
     assert again.top == pytest.approx(face.top, abs=0.02)
 
 
-@pytest.mark.parametrize("share", [1 / 8, 1 / 12, 1 / 15])
-@pytest.mark.parametrize("place", [(0.15, 0.3), (0.5, 0.6), (0.8, 0.7)])
-def test_a_small_face_in_a_landscape_is_found(share: float, place: tuple[float, float]) -> None:
-    landscape = photo("china.jpg", (1500, 1000))
-    portrait = photo(size=(512, 512))
-    (face,) = find_faces(portrait)
-    # Somebody cut out around the head, so high that the face takes that share of the photo.
-    scale = share * landscape.height / (face.height * portrait.height)
-    person = portrait.resize((round(512 * scale), round(512 * scale)))
-    landscape.paste(person, (round(place[0] * 1500), round(place[1] * 1000)))
-    assert find_faces(landscape)
-
-
 @pytest.mark.parametrize("enlarged", [1, 10])
 def test_faces_of_lfw_are_found_and_nothing_else(enlarged: int) -> None:
-    # Labeled Faces in the Wild, as scikit-image has it: 100 faces, then 100 pictures without one.
-    subset = importlib.import_module("skimage.data").lfw_subset()
-    pictures = [Image.fromarray((each * 255).astype(np.uint8)).convert("RGB") for each in subset]
     size = (enlarged * 25, enlarged * 25)
-    found = [bool(find_faces(each.resize(size, Image.Resampling.BICUBIC))) for each in pictures]
-    assert (sum(found[:100]), sum(found[100:])) == (100, 0)
+    found = [
+        sum(bool(find_faces(each.resize(size, Image.Resampling.BICUBIC))) for each in pictures)
+        for pictures in lfw()
+    ]
+    assert found == [100, 0]
+
+
+@pytest.mark.matrix
+def test_people_in_photos_are_found_and_shown_whole(
+    record_property: Callable[[str, object], None],
+) -> None:
+    rows = faces_in_photos.measure(presidents=False)
+    with_people = [row for row in rows if row.room]
+    photos, found, room, whole = (
+        sum(getattr(row, name) for row in with_people)
+        for name in ("photos", "found", "room", "whole")
+    )
+    record_property("photos with people, composed", photos)
+    record_property("photos with people in which a face was found", found)
+    record_property("photos with room for whole heads in the circle", room)
+    record_property("photos with whole heads in the circle", whole)
+    assert photos == 180
+    assert found >= 0.97 * photos
+    assert whole >= 0.97 * room
 
 
 @pytest.mark.parametrize("name", ["china.jpg", "flower.jpg", "coffee.png", "chelsea.png"])

@@ -24,8 +24,9 @@ type Array = NDArray[np.float32]
 WEIGHTS = "yunet_weights"  # a package of one file
 
 # Pixels that the longer side of a photo is scaled to, one look after the other until one finds a
-# face. Small faces are found when more is seen; faces that fill a photo when less is seen.
-LOOKS = (320, 96, 480, 720)
+# face. Small faces are found when more is seen; faces that fill a photo when less is seen. One more
+# look between the first and the last finds nothing more (`make bench`).
+LOOKS = (320, 96, 720)
 # What is enlarged more than this shows nothing that was not seen before.
 _MOST_ENLARGED = 4
 # Of the 100 faces in LFW's subset all score more in one of the looks, of its 100 others none.
@@ -195,16 +196,18 @@ def run(pixels: NDArray[np.uint8]) -> list[Array]:
 def _stem(pixels: NDArray[np.uint8], network: _Network) -> Array:
     """The first convolution, 3x3 and of every other pixel, as one product of matrices."""
     height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
-    padded = np.zeros((3, 2 * height + 2, 2 * width + 4), np.float32)
-    padded[:, 1:-1, 1 : 2 * width + 1] = pixels.transpose(2, 0, 1)
+    # Every other column of the padded picture, the even and the odd ones.
+    padded = np.zeros((2, 3, 2 * height + 2, width + 2), np.float32)
+    padded[1, :, 1:-1, :width] = pixels[:, ::2].transpose(2, 0, 1)
+    padded[0, :, 1:-1, 1 : width + 1] = pixels[:, 1::2].transpose(2, 0, 1)
     patches = np.empty((3, 3, 3, height, width + 1), np.float32)
     for row in range(3):
         for column in range(3):
-            last = column + 2 * width + 1
-            patches[:, row, column] = padded[:, row : row + 2 * height : 2, column:last:2]
+            every_other = padded[column % 2, :, row : row + 2 * height : 2]
+            patches[:, row, column] = every_other[:, :, column // 2 : column // 2 + width + 1]
     features: Array = network.stem @ patches.reshape(27, -1)
     features += network.stem_bias
-    return np.maximum(features, 0, out=features)
+    return _rectified(features)
 
 
 def _convolved(
@@ -228,7 +231,12 @@ def _convolved(
         np.multiply(between[:, at : at + size], block.depth[:, tap : tap + 1], out=part)
         total += part
     total += block.depth_bias
-    return np.maximum(total, 0, out=total) if rectify else total
+    return _rectified(total) if rectify else total
+
+
+def _rectified(features: Array) -> Array:
+    """The features, those below zero set to that; NumPy compares with a row four times as fast."""
+    return np.maximum(features, np.zeros((1, features.shape[1]), np.float32), out=features)
 
 
 def _pooled(features: Array, height: int, width: int) -> Array:

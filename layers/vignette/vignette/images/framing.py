@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # heights of that box, and the circle in those of the crop's side.
 _HAIR = 0.3  # above the box
 _HALF_HEAD = 0.55  # from the middle of the face to an ear, with hair
-_AIR = 1.06  # the circle is this many times larger than what it has to hold
+_AIR = 1.15  # the circle is this many times larger than what it has to hold
 _FACE = 0.45  # a face's height in the picture
 _LARGEST_FACE, _SMALLEST_FACE = 0.6, 0.35
 _SMALLEST_IN_A_GROUP = 1 / 6
