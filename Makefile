@@ -24,7 +24,7 @@ endef
 # Environments are installed without bytecode: what is used writes its own at the first run.
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
-.PHONY: run token check format test deploy chaos invoke bench fuzz openapi lock clean \
+.PHONY: run token check format test audit deploy chaos invoke bench fuzz openapi lock clean \
 	smoke
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
@@ -47,6 +47,13 @@ test: # Everything that has to hold, the fast checks first
 	@$(SETUP) dev ministack sam lambda
 	$(static-checks)
 	$(BIN)/pytest --numprocesses auto --dist loadgroup --cov --cov-report=term-missing:skip-covered
+
+audit: # Judge what CloudFormation gets by cfn-lint and by checkov; .checkov.yaml has the exceptions
+	@$(SETUP) ministack sam checkov
+	AWS_DEFAULT_REGION=us-east-1 .local/venv/ministack/bin/python tools/expand.py .local/expanded.json
+# Where a function has a condition, SAM writes that condition around its routes twice (W1028).
+	.local/venv/sam/bin/cfn-lint --regions us-east-1 --ignore-checks W1028 -- .local/expanded.json
+	.local/venv/checkov/bin/checkov --config-file .checkov.yaml
 
 deploy: # Build, show what would change and deploy into AWS, as section STAGE of samconfig.toml says
 	@$(SETUP) ministack sam
@@ -90,6 +97,7 @@ lock: # Pin every dependency group with hashes; UPGRADE=--upgrade takes newer ve
 		--group bench --output-file tests/requirements.txt
 	$(LOCK) --group ministack --output-file local/ministack.txt
 	$(LOCK) --group sam --output-file local/sam.txt
+	$(LOCK) --group checkov --output-file local/checkov.txt
 	$(LOCK) --group uv --output-file local/uv.txt
 
 clean: # Remove environments, artefacts and the local stack with its data

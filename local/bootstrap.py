@@ -30,6 +30,7 @@ ENVIRONMENTS = {
     "dev": (ROOT / ".venv", ROOT / "tests/requirements.txt"),
     "ministack": (LOCAL / "venv/ministack", ROOT / "local/ministack.txt"),
     "sam": (LOCAL / "venv/sam", ROOT / "local/sam.txt"),
+    "checkov": (LOCAL / "venv/checkov", ROOT / "local/checkov.txt"),
     "uv": (LOCAL / "venv/uv", ROOT / "local/uv.txt"),
     "lambda": (LOCAL / "venv/lambda", None),
 }

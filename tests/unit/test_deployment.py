@@ -11,26 +11,12 @@ from tests.template import TEMPLATE, template
 from tests.unit.conftest import ROOT
 from tools.revision import Wrong, completed, given, revised
 
-# Reads {name: template} and prints {name: the template as SAM expands it}. What `sam build` writes
-# instead of folders is an object of S3; which one is the same for every template here.
+# Reads pairs of a template and values of its parameters, and prints each as SAM expands it.
 _EXPAND = """
 import json, sys
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
+from tools.expand import expanded
 
-class Policies:
-    def load(self):
-        return {}
-
-def expand(text, parameters):
-    template = yaml_parse(text)
-    for resource in template["Resources"].values():
-        for name in ("CodeUri", "ContentUri"):
-            if name in resource["Properties"]:
-                resource["Properties"][name] = "s3://bucket/" + resource["Properties"][name]
-    return transform(template, parameters, Policies())
-
-print(json.dumps([expand(*each) for each in json.load(sys.stdin)]))
+print(json.dumps([expanded(*each) for each in json.load(sys.stdin)]))
 """
 
 
@@ -39,7 +25,8 @@ def versions(*deployments: tuple[str, dict[str, str]]) -> list[dict[str, str]]:
     done = subprocess.run(
         [ROOT / ".local/venv/sam/bin/python", "-c", _EXPAND],
         input=json.dumps(deployments),
-        env={"AWS_DEFAULT_REGION": "us-east-1"},
+        cwd=ROOT,
+        env={"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
