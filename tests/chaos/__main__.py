@@ -1,6 +1,7 @@
 """A run of faults against a new stack: `make chaos SECONDS=400 SEED=7`."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,20 +17,24 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=new_seed())
     arguments = parser.parse_args()
     print(f"{arguments.seconds:.0f} s of faults, seed {arguments.seed}", flush=True)
-    with tempfile.TemporaryDirectory() as directory:
-        stack = OwnStack(Path(directory))
-        try:
-            stack.start()
-            this, wrong = run(stack.client(), arguments.seconds, arguments.seed)
-        finally:
-            stack.kill()
+    directory = Path(tempfile.mkdtemp(prefix="chaos-"))
+    stack = OwnStack(directory)
+    try:
+        stack.start()
+        this, wrong = run(stack.client(), arguments.seconds, arguments.seed)
+    finally:
+        stack.kill()
     faults = sum(this.proxy.faults.values())
     print(f"{this.proxy.calls} calls of AWS, {faults} failed, {this.kills} functions killed")
     for name, number in this.proxy.faults.most_common():
         print(f"  {number} {name}")
     print(f"answers: {dict(sorted(this.answers.items()))}")
     print("\n".join(wrong) or f"{len(this.history.changes)} users: nothing is wrong")
-    return 1 if wrong else 0
+    if wrong:
+        print(f"the stack's data and logs are in {directory}")
+        return 1
+    shutil.rmtree(directory)
+    return 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ The service promises of a change:
 - answered 503, or not at all, it has happened, or may happen until the request's function has
   ended and what it had sent to AWS has arrived. It then counts as having happened before everything
   that was begun after its answer and succeeded: it never undoes that.
+
+A change that finds everything as wanted writes nothing, so that it holds nothing back that is still
+on its way. A removal may be one.
 """
 
 import time
@@ -29,6 +32,11 @@ class Change:
     began: float
     ended: float = 0.0
     happened: bool | None = None
+
+    @property
+    def has_written(self) -> bool:
+        """Whether it is sure to have written something."""
+        return bool(self.happened) and self.value is not None
 
 
 @dataclass
@@ -66,7 +74,7 @@ class History:
         return {
             each.value
             for each in changes
-            if not any(other.happened and other.began > each.ended for other in changes)
+            if not any(self._supersedes(other, each) for other in changes)
         }
 
     def violations(self, found: dict[str, dict[str, str | None]]) -> Iterator[str]:
@@ -95,8 +103,13 @@ class History:
         ]
 
     def _is_disproved(self, user_id: str, deletion: Change) -> bool:
-        """Whether a change that began after a deletion without an answer found the user there."""
+        """Whether a change that began after a deletion without an answer wrote the user."""
         return not deletion.happened and any(
-            other.happened and other.kind != "deletion" and other.began > deletion.ended
-            for other in self.changes[user_id]
+            other.has_written and other.began > deletion.ended for other in self.changes[user_id]
         )
+
+    @staticmethod
+    def _supersedes(change: Change, earlier: Change) -> bool:
+        """Whether nothing of an earlier change can be left after another of its kind."""
+        is_certain = change.has_written or (change.happened and earlier.happened)
+        return bool(is_certain) and change.began > earlier.ended

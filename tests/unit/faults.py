@@ -41,11 +41,16 @@ class Fault(Enum):
     TIMEOUT_AFTER = "timed out after the effect"
     KILLED_BEFORE = "killed before the effect"
     KILLED_AFTER = "killed after the effect"
+    CONFLICT_AFTER = "timed out after the effect, and its repetition conflicts"
 
     @property
-    def kills(self) -> bool:
-        """Whether the process ends there."""
-        return self in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
+    def may_last(self) -> bool:
+        """Whether it may happen to every call from one on."""
+        return self not in (Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.CONFLICT_AFTER)
+
+    def may_happen_to(self, operation: str) -> bool:
+        """Whether it may happen to calls of an operation of AWS."""
+        return self is not Fault.CONFLICT_AFTER or operation == "TransactWriteItems"
 
 
 @dataclass(frozen=True)
@@ -155,8 +160,10 @@ class Network:
                 return _error(request, 503 if _is_s3(request) else 400, "SlowDown")
             if fault is Fault.BROKEN:
                 return _error(request, 500, "InternalError")
+            if fault is Fault.CONFLICT_AFTER and repeated:
+                return _conflict(request)
             answer = self._effect(operation, request, send)
-            if fault is Fault.TIMEOUT_AFTER:
+            if fault in (Fault.TIMEOUT_AFTER, Fault.CONFLICT_AFTER):
                 raise ReadTimeoutError(endpoint_url=request.url)
             if fault is Fault.KILLED_AFTER:
                 self._dead = True
@@ -169,7 +176,8 @@ class Network:
             return None
         if failure.lasts:
             return failure.fault if number >= failure.at else None
-        return failure.fault if number == failure.at and not repeated else None
+        happens_again = failure.fault is Fault.CONFLICT_AFTER
+        return failure.fault if number == failure.at and (happens_again or not repeated) else None
 
     def _effect(self, operation: str, request: AWSPreparedRequest, send: Callable[[], Any]) -> Any:
         """Let AWS do what is asked for.
@@ -212,6 +220,16 @@ def _error(request: AWSPreparedRequest, status: int, code: str) -> AWSResponse:
         code = {"SlowDown": "ThrottlingException", "InternalError": "InternalServerError"}[code]
         body = json.dumps({"__type": f"com.amazonaws#{code}", "message": "from a test"})
     return _response(request, (status, {}, body))
+
+
+def _conflict(request: AWSPreparedRequest) -> AWSResponse:
+    """What DynamoDB answers if another transaction has one of the items just now."""
+    error = {
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "from a test",
+        "CancellationReasons": [{"Code": "TransactionConflict"}],
+    }
+    return _response(request, (400, {}, json.dumps(error)))
 
 
 @dataclass

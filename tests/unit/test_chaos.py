@@ -70,6 +70,23 @@ def test_a_late_change_that_undoes_an_acknowledged_one_is_noticed() -> None:
     assert wrong(history(late, after)) == ["name of ada is Ada, not one of {'Grace'}"]
 
 
+def test_a_removal_that_perhaps_found_nothing_holds_nothing_back() -> None:
+    late = Change("picture", "p1", 2, 3)
+    removal = Change("picture", None, 4, 5, happened=True)
+    made = history(late, removal)
+    for picture in ("p1", None):
+        assert list(made.violations({"ada": {"name": None, "picture": picture}})) == []
+    deleted_late = history(Change("deletion", None, 2, 3), removal)
+    assert wrong(deleted_late, there=False) == []
+
+
+def test_a_removal_that_is_undone_is_noticed() -> None:
+    earlier = Change("picture", "p1", 2, 3, happened=True)
+    removal = Change("picture", None, 4, 5, happened=True)
+    undone = history(earlier, removal).violations({"ada": {"picture": "p1"}})
+    assert list(undone) == ["picture of ada is p1, not one of {None}"]
+
+
 def test_an_answer_that_never_should_have_been_is_told() -> None:
     made = history()
     made.wrong.append("500")

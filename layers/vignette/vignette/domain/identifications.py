@@ -73,9 +73,17 @@ def remove(kind: IdentificationKind, identification_id: str) -> None:
 
     Raises `NotFound` and `Unavailable`.
     """
+    was_there = False
 
     def change(user: User) -> User:
-        gone = _of_id(kind, user, identification_id)
+        nonlocal was_there
+        try:
+            gone = _of_id(kind, user, identification_id)
+        except NotFound:
+            if was_there:
+                return user  # an attempt was carried out, and its answer was lost
+            raise
+        was_there = True
         left = tuple(each for each in kind.of(user) if each != gone)
         if gone == kind.of(user)[0]:
             left = tuple(sorted(left, key=lambda each: not each.verified))

@@ -215,6 +215,8 @@ def set_photo(user_id: str, data: bytes) -> User:
         except NotFound:  # deleted meanwhile, and the objects so far
             uploads.clean_up_again(upload)
             raise
+        if user.picture and user.picture.upload_id == upload.id:
+            return user  # an attempt was carried out, and its answer was lost
         return users.save(user, replace(user, picture=picture), finish, *removal(user))
 
     return users.optimistically(read_and_save)

@@ -9,7 +9,7 @@ from vignette.adapters import table
 from vignette.domain import pictures, uploads, users
 from vignette.domain.identifications import with_primary
 from vignette.domain.model import IdentificationKind, ProfileChanges, User, UserChanges
-from vignette.errors import FieldProblem, Invalid
+from vignette.errors import FieldProblem, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +104,17 @@ def delete(user_id: str) -> None:
         Unavailable: DynamoDB did not do it, or others keep writing to this user.
     """
 
+    was_there = False
+
     def read_and_delete() -> None:
-        user = users.get(user_id)
+        nonlocal was_there
+        try:
+            user = users.get(user_id)
+        except NotFound:
+            if was_there:
+                return  # an attempt was carried out, and its answer was lost
+            raise
+        was_there = True
         table.transact([*users.removal(user), *pictures.removal(user)])
 
     users.optimistically(read_and_delete)
