@@ -28,6 +28,7 @@ RATE = 0.1  # of the functions' calls
 KILL_SECONDS = 3.0  # from one kill of a function to the next, on average
 USERS = 12  # at the same time, shared by all clients
 PHOTO = (PHOTOS / "chelsea.png").read_bytes()
+DOMAIN = "@chaos.example.com"  # of everybody who is created
 NATIVE = "/api/v1/shared/users"
 # What the gateway says of a function that was killed.
 GATEWAY_FAILED = {"message": "Internal Server Error"}
@@ -71,7 +72,7 @@ class Run:
     def create(self, chance: random.Random) -> None:
         """Create a user, with the same key until there is an answer."""
         name = f"u{chance.getrandbits(40):x}"
-        body = {"email": f"{name}@chaos.example.com", "firstName": name, "lastName": "X"}
+        body = {"email": f"{name}{DOMAIN}", "firstName": name, "lastName": "X"}
         key = {"Idempotency-Key": name}
         in_use_since = None
         while True:
@@ -150,6 +151,11 @@ class Run:
         if address and address.startswith(self.client.stack["baseUrl"]):
             self.ask("GET", address)
 
+    def delete_upload(self, _: str, chance: random.Random) -> None:
+        """Delete an upload whose photo was taken, unless it is a picture."""
+        if self.sent:
+            self.ask("DELETE", f"/api/v1/uploads/{chance.choice(sorted(self.sent))}")
+
     def delete(self, user_id: str, _: random.Random) -> None:
         """Delete a user."""
         with self.history.change(user_id, "deletion") as change:
@@ -162,7 +168,7 @@ class Run:
         """Be a client until the run is over."""
         actions: list[Callable[[str, random.Random], None]] = [
             *(self.rename, self.rename, self.rename, self.look, self.delete),
-            *(self.take_picture, self.send_picture, self.remove_picture),
+            *(self.take_picture, self.send_picture, self.remove_picture, self.delete_upload),
         ]
         while not self.is_over.is_set():
             known = list(self.alive)
@@ -231,32 +237,29 @@ def run(client: Client, seconds: float, seed: int) -> tuple[Run, list[str]]:
 
         def all_is_well() -> bool:
             _deliver_failed_photos_again(client)
-            found[:] = violations(this)
+            found[:] = [*violations(this, _contents(client)), *timeouts(client)]
             return not found
 
         eventually(all_is_well, seconds=90)
     return this, found
 
 
-def violations(this: Run) -> list[str]:
-    """What is wrong now."""
-    contents = _contents(this.client)
-    ours = {
+def violations(this: Run, contents: Contents) -> list[str]:
+    """What is wrong with what the tables and the bucket hold after a run, and what is answered."""
+    users, uploads = contents.users(), contents.uploads()
+    found = {
         user_id: {
             "name": user.get("first_name"),
             "username": user.get("username"),
             "picture": user["picture"]["upload_id"] if "picture" in user else None,
         }
-        for user_id, user in contents.users().items()
-        if any(each["value"].endswith("@chaos.example.com") for each in user.get("emails", ()))
+        for user_id, user in users.items()
+        if any(each["value"].endswith(DOMAIN) for each in user.get("emails", ()))
     }
     # A rendition that was on its way for longer than its upload was there belongs to nothing.
     held = [path for path in this.proxy.held if "/renditions/" in path]
     late = {path.split("/renditions/")[1].split("/")[0] for path in held}
-    wrong = [*this.history.violations(ours), *contents.violations(excused=late)]
-    log = Path(this.client.stack["logs"], "ministack.log").read_text()
-    wrong += [line for line in log.splitlines() if "timed out after" in line]
-    uploads = contents.uploads()
+    wrong = [*this.history.violations(found), *contents.violations(excused=late)]
     wrong += [
         f"the photo of {each} was accepted, and the upload is pending"
         for each in this.sent
@@ -264,9 +267,15 @@ def violations(this: Run) -> list[str]:
     ]
     for user_id in this.history.changes:
         answer = this.client.http.get(f"{NATIVE}/{user_id}", headers=this.client.key)
-        if (answer.status_code == 200) != (user_id in ours):
+        if (answer.status_code == 200) != (user_id in found):
             wrong.append(f"user {user_id} is answered {answer.status_code}")
     return wrong
+
+
+def timeouts(client: Client) -> list[str]:
+    """The lines of the log that tell of a function that ran into its time-out."""
+    log = Path(client.stack["logs"], "ministack.log").read_text()
+    return [line for line in log.splitlines() if "timed out after" in line]
 
 
 def _contents(client: Client) -> Contents:

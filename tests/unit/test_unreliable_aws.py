@@ -11,19 +11,29 @@ import pytest
 from tests.unit import conftest
 from tests.unit.conftest import ENVIRONMENT, LambdaContext, Service, new_environment
 
-from vignette.adapters import bucket, deadline
+from vignette.adapters import bucket, deadline, table
 from vignette.errors import Unavailable
 
 BODY = b"a picture"
-WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+
+
+def whole(body: bytes) -> bytes:
+    """An answer of AWS."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+WHOLE = whole(BODY)
 BROKEN = WHOLE[:-4]
+ITEM = whole(b'{"Item": {"name": {"S": "Ada"}}}')
+KEYS = whole(b"<ListBucketResult><Contents><Key>some/key</Key></Contents></ListBucketResult>")
 HANGING = b""
 
 
 class Server(socketserver.ThreadingTCPServer):
     """Answers its first requests with what it was told to, and all others with the last of that.
 
-    After an answer that is not whole it closes the connection, or keeps it open and says nothing.
+    After an answer that is not whole it closes the connection, with a reset or as if all was said,
+    or keeps it open and says nothing.
     """
 
     daemon_threads = True
@@ -33,6 +43,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Conversation)
         self.answers: list[bytes] = [WHOLE]
         self.keeps_open = False
+        self.resets = True
         self.is_over = threading.Event()
         self.requests = 0
 
@@ -49,7 +60,7 @@ class Conversation(socketserver.BaseRequestHandler):
         self.request.sendall(answers.pop(0) if len(answers) > 1 else answers[0])
         if self.server.keeps_open:
             self.server.is_over.wait(20)
-        else:  # with a reset
+        elif self.server.resets:
             self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -93,6 +104,31 @@ def test_a_body_that_stops_coming_is_unavailable_while_there_is_time(server: Ser
         bucket.read("some/key", max_bytes=100)
     assert server.requests == 1
     assert deadline.remaining() > 1
+
+
+@pytest.mark.parametrize("resets", [True, False])
+def test_an_answer_of_a_table_that_breaks_off_is_asked_for_again(
+    server: Server, *, resets: bool
+) -> None:
+    server.answers, server.resets = [ITEM[:-9], ITEM[:-9], ITEM], resets
+    assert table.get("users", {"pk": "user#ada"}) == {"name": "Ada"}
+    assert server.requests == 3
+
+
+@pytest.mark.parametrize("resets", [True, False])
+def test_an_answer_of_a_table_that_always_breaks_off_is_unavailable(
+    server: Server, *, resets: bool
+) -> None:
+    server.answers, server.resets = [ITEM[:-9]], resets
+    with pytest.raises(Unavailable):
+        table.get("users", {"pk": "user#ada"})
+    assert server.requests == 3
+
+
+def test_a_list_of_objects_that_breaks_off_is_asked_for_again(server: Server) -> None:
+    server.answers, server.resets = [KEYS[:-9], KEYS[:-9], KEYS], False
+    assert bucket.keys("some/") == ["some/key"]
+    assert server.requests == 3
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,13 @@ from vignette.adapters import deadline
 from vignette.errors import Unavailable
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from botocore.credentials import ReadOnlyCredentials
+    from botocore.model import OperationModel
 
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 2
+_ATTEMPTS = 3
 # What an attempt without an answer takes, what botocore then waits at most before the second
 # repetition, and a second to answer in.
 _NEEDED_SECONDS = _CONNECT_SECONDS + _READ_SECONDS + 2 + 1
@@ -25,7 +28,7 @@ _NEEDED_SECONDS = _CONNECT_SECONDS + _READ_SECONDS + 2 + 1
 _CONFIG = Config(
     connect_timeout=_CONNECT_SECONDS,
     read_timeout=_READ_SECONDS,
-    retries={"mode": "standard", "total_max_attempts": 3},
+    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     tcp_keepalive=True,
     signature_version="v4",
 )
@@ -57,6 +60,7 @@ def session() -> boto3.Session:
     """The session that every client and every signature shares."""
     shared = boto3.Session()
     shared.events.register("before-send", _refuse_what_may_outlast_the_invocation)
+    shared.events.register("needs-retry", _repeat_what_broke_off)  # type: ignore[arg-type]
     return shared
 
 
@@ -70,6 +74,28 @@ def _refuse_what_may_outlast_the_invocation(**_: object) -> None:
     """Called by botocore before every attempt. Raises `Unavailable`, which it does not repeat."""
     if deadline.remaining() < _NEEDED_SECONDS:
         raise Unavailable("The services behind this one take too long.")
+
+
+def _repeat_what_broke_off(
+    response: "tuple[AWSResponse, object] | None",
+    operation: "OperationModel",
+    attempts: int,
+    **_: object,
+) -> float | None:
+    """Called by botocore after every attempt; the seconds after which there is to be another one.
+
+    botocore takes a body that is shorter than its Content-Length for the whole, so that an item
+    that is there seems not to be (`enforce_content_length` in botocore/httpsession.py). Bodies that
+    are streamed are read later. Raises `Unavailable` after the last attempt.
+    """
+    if response is None or operation.has_streaming_output:
+        return None
+    answer, _parsed = response
+    if len(answer.content) >= int(answer.headers.get("Content-Length", 0)):
+        return None
+    if attempts >= _ATTEMPTS:
+        raise Unavailable("A service behind this one broke off its answer.")
+    return 0.0
 
 
 def region() -> str:
