@@ -1,12 +1,14 @@
 """A deployment with other values of parameters takes effect, as SAM would expand the template."""
 
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.template import TEMPLATE, template
 from tests.unit.conftest import ROOT
 from tools.revision import Wrong, completed, given, revised
@@ -140,6 +142,27 @@ def test_every_stage_can_be_built_and_deployed(stage: str) -> None:
         config[each]["deploy"]["parameters"]["stack_name"] for each in config if each != "version"
     }
     assert len(names) == 3
+
+
+def test_main_goes_to_staging_and_from_there_to_production_if_somebody_approves() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
+    jobs = workflow["jobs"]
+    commands = {
+        name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()
+    }
+    assert commands == {
+        "test": ["bash .ci/run"],
+        "staging": ["make deploy STAGE=staging", "make smoke STACK=vignette-staging"],
+        "production": ["make deploy STAGE=production", "make smoke STACK=vignette-production"],
+    }
+    assert (jobs["staging"]["needs"], jobs["production"]["needs"]) == ("test", "staging")
+    assert jobs["staging"]["if"].startswith("github.event_name == 'push'")
+    # GitHub asks for the reviewer that the environment names.
+    assert [job.get("environment") for job in jobs.values()] == [None, "staging", "production"]
+    assert workflow["permissions"] == {}
+    assert "id-token" not in jobs["test"]["permissions"]
+    used = {step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step}
+    assert all(re.fullmatch("[a-z-]+/[a-z-]+@[0-9a-f]{40}", each) for each in used)
 
 
 def test_a_template_without_a_place_for_the_revision_is_an_error() -> None:
