@@ -25,7 +25,7 @@ endef
 unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
 
 .PHONY: run token check format test audit deploy chaos invoke bench fuzz openapi lock clean \
-	smoke
+	smoke sweep redrive rotate-key restore
 
 run: # Build, deploy into MiniStack and serve on PORT until Ctrl-C
 	@$(SETUP) ministack sam lambda -- local/stack.py --port $(PORT)
@@ -66,6 +66,10 @@ deploy: # Build, show what would change and deploy into AWS, as section STAGE of
 smoke: # Try the whole main job in all three APIs, at URL or where STACK answers; TOKEN is a user's
 	@$(SETUP) ministack
 	@$(OPERATE) tools.smoke $(ON) $(addprefix --url ,$(URL))
+
+sweep: # Find what belongs to nothing any more, in tables and bucket; APPLY=yes mends it
+	@$(SETUP) ministack
+	@$(OPERATE) tools.sweep $(ON) $(if $(APPLY),--apply)
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
 	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)

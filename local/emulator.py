@@ -50,6 +50,9 @@ READ_STREAM = (
     "dynamodb:ListStreams",
 )
 
+# What Lambda needs on a queue that it reads for a function (AWS Lambda, "Using Amazon SQS").
+READ_QUEUE = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+
 # Execution environments of one function: more would only wait for the cores of one machine.
 CONCURRENCY = 8
 
@@ -102,6 +105,7 @@ def mend(state: Path) -> None:
     journal.keep_writes(state / "services")
     _retry_records()
     _act_as_roles()
+    _allow_batches()
     _keep_events(state / "events")
     _hide_what_is_missing()
     _hold_alarms_of_several_metrics()
@@ -283,7 +287,7 @@ def _retry_records() -> None:
 
     def choose_and_remember(records: Any, mapping: Any) -> Any:
         chosen = choose(records, mapping)
-        if chosen:
+        if chosen and ":dynamodb:" in mapping["EventSourceArn"]:
             reading[id(chosen)] = (records, mapping)
         return chosen
 
@@ -318,7 +322,7 @@ def _retry_records() -> None:
 
 
 def _act_as_roles() -> None:
-    """Let Lambda read streams and fill queues only where the function's role allows it.
+    """Let Lambda read streams and queues, and fill queues, only where the function's role allows.
 
     MiniStack does as nobody in particular.
     """
@@ -329,7 +333,8 @@ def _act_as_roles() -> None:
 
     def choose_as_role(records: Any, mapping: Any) -> Any:
         function = lambda_svc._functions[mapping["FunctionName"]]
-        for action in READ_STREAM:
+        is_queue = ":sqs:" in mapping["EventSourceArn"]
+        for action in READ_QUEUE if is_queue else READ_STREAM:
             if not _allows(function, action, mapping["EventSourceArn"]):
                 raise PermissionError(action)
         return choose(records, mapping)
@@ -413,6 +418,22 @@ def _hold_alarms_of_several_metrics() -> None:
         return record(name, rest)
 
     provisioners._cw_metric_alarm_record = record_first_metric
+
+
+def _allow_batches() -> None:
+    """Let who may send or delete a message send or delete several, as SQS has no other actions.
+
+    MiniStack wants a permission that IAM does not know.
+    """
+    from ministack.core import iam_actions
+
+    extract = iam_actions.extract_iam_action
+
+    def extract_without_batch(service: str, *rest: Any) -> Any:
+        action = extract(service, *rest)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+    iam_actions.extract_iam_action = extract_without_batch
 
 
 def _keep_events(directory: Path) -> None:

@@ -67,24 +67,18 @@ class Deployment:
 
     def lend_environment(self) -> None:
         """Let the code of the functions, called from here, work on this stack."""
-        credentials = self._session.get_credentials()
-        if credentials is None:
-            raise Failed("There are no AWS credentials.")
-        frozen = credentials.get_frozen_credentials()
-        region = str(self._session.region_name)
         os.environ |= {
-            "AWS_ACCESS_KEY_ID": str(frozen.access_key),
-            "AWS_SECRET_ACCESS_KEY": str(frozen.secret_key),
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
             "BUCKET": self.outputs["BucketName"],
             "UPLOADS_TABLE": self.outputs["UploadsTable"],
             "USERS_TABLE": self.outputs["UsersTable"],
         }
-        if frozen.token:
-            os.environ["AWS_SESSION_TOKEN"] = frozen.token
-        if self._endpoint:
-            os.environ["AWS_ENDPOINT_URL"] = self._endpoint["endpoint_url"]
+        if self.facts:
+            os.environ |= {
+                "AWS_ACCESS_KEY_ID": self.facts["accessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": self.facts["secretAccessKey"],
+                "AWS_DEFAULT_REGION": self.facts["region"],
+                "AWS_ENDPOINT_URL": self.facts["awsEndpointUrl"],
+            }
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -126,6 +120,11 @@ def parser(purpose: str | None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=(purpose or "").splitlines()[0])
     made.add_argument("--stack", help="name of the stack in AWS; without it the local one")
     return made
+
+
+def say(text: str) -> None:
+    """Report progress as one plain line, beside what the command answers."""
+    print(f"==> {text}", file=sys.stderr, flush=True)
 
 
 def run(command: Callable[[], int]) -> int:

@@ -217,7 +217,7 @@ def through_a_proxy(client: Client, seed: int) -> Iterator[Proxy]:
 
 def run(client: Client, seconds: float, seed: int) -> tuple[Run, list[str]]:
     """Let clients work for a while, with faults; then what is wrong, of what has to be so."""
-    with through_a_proxy(client, seed) as proxy:
+    with through_a_proxy(client, seed) as proxy, client.impatient_queue(tries=1000):
         this = Run(client, proxy)
         workers = [
             threading.Thread(target=this.work, args=(random.Random(f"{seed} {number}"),))

@@ -204,9 +204,9 @@ class Client:
         )
         return str(answer["StackResourceDetail"]["PhysicalResourceId"])
 
-    def failed_events(self) -> list[str]:
-        """What the dead-letter queue holds, which is taken out of it."""
-        sqs, queue = self.aws("sqs"), self.resource("FailedEvents")
+    def failed_events(self, logical_id: str = "FailedEvents") -> list[str]:
+        """What a dead-letter queue holds, which is taken out of it."""
+        sqs, queue = self.aws("sqs"), self.resource(logical_id)
         bodies: list[str] = []
         while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
             for message in found:
@@ -218,12 +218,33 @@ class Client:
     def stream_reader(self, during: dict[str, Any], after: dict[str, Any]) -> Iterator[None]:
         """Read the stream of the uploads table with other settings for a while."""
         functions = self.aws("lambda")
-        (mapping,) = functions.list_event_source_mappings()["EventSourceMappings"]
+        table = self.stack["uploadsTable"]
+        (mapping,) = (
+            each
+            for each in functions.list_event_source_mappings()["EventSourceMappings"]
+            if f"table/{table}/" in each["EventSourceArn"]
+        )
         functions.update_event_source_mapping(UUID=mapping["UUID"], **during)
         try:
             yield
         finally:
             functions.update_event_source_mapping(UUID=mapping["UUID"], **after)
+
+    @contextmanager
+    def impatient_queue(self, tries: int) -> Iterator[None]:
+        """Let the clean-up queue try every second, and only so often, for a while."""
+        sqs, queue = self.aws("sqs"), self.resource("CleanupQueue")
+        usual = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        policy = {**json.loads(usual["RedrivePolicy"]), "maxReceiveCount": tries}
+        sqs.set_queue_attributes(
+            QueueUrl=queue,
+            Attributes={"VisibilityTimeout": "1", "RedrivePolicy": json.dumps(policy)},
+        )
+        try:
+            yield
+        finally:
+            kept = {name: usual[name] for name in ("VisibilityTimeout", "RedrivePolicy")}
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes=kept)
 
     def objects(self, prefix: str) -> set[str]:
         """The keys of the bucket's objects under a prefix."""

@@ -1,6 +1,7 @@
 """Events that cannot be processed, made for the tests that want one."""
 
 import json
+import time
 import uuid
 
 from tests.e2e.conftest import PHOTOS, Client, eventually
@@ -28,16 +29,42 @@ def photo_event_ends_in_the_queue(client: Client) -> bool:
     return _is_in_the_queue(client, mark)
 
 
+def objects_are_deleted_later(client: Client) -> bool:
+    """Whether objects that could not be deleted at once are deleted when they can be."""
+    with client.impatient_queue(tries=100):
+        with Role(client, "cleanup").without("s3:DeleteObject"):
+            left = [deleted_upload(client) for _ in range(2)]
+            time.sleep(2)  # tries that fail
+            assert all(client.objects(prefix) for prefix in left)
+        return eventually(lambda: not any(client.objects(prefix) for prefix in left), seconds=12)
+
+
+def id_ends_in_the_queue(client: Client) -> bool:
+    """Whether the id of an upload whose objects can never be deleted is kept in the end."""
+    with client.impatient_queue(tries=2), Role(client, "cleanup").without("s3:DeleteObject"):
+        upload_id = deleted_upload(client).split("/")[1]
+        return _is_in_the_queue(client, upload_id, "FailedCleanups")
+
+
 def record_ends_in_the_queue(client: Client) -> bool:
-    """Whether a record whose objects can never be deleted arrives in the dead-letter queue."""
+    """Whether a record that could be dealt with in no way arrives in the dead-letter queue."""
     client.failed_events()
+    role = Role(client, "cleanup")
+    (queue,) = (
+        each.resource
+        for each in role.permissions
+        if each.action == "sqs:SendMessage" and "CleanupQueue" in each.resource
+    )
     with (
         client.stream_reader({"MaximumRetryAttempts": 1}, {"MaximumRetryAttempts": 10}),
-        Role(client, "cleanup").without("s3:DeleteObject"),
+        role.without("s3:DeleteObject"),
+        role.without("sqs:SendMessage", resource=queue),
     ):
         deleted_upload(client)
         return _is_in_the_queue(client, "DDBStreamBatchInfo")
 
 
-def _is_in_the_queue(client: Client, mark: str) -> bool:
-    return eventually(lambda: any(mark in body for body in client.failed_events()), seconds=12)
+def _is_in_the_queue(client: Client, mark: str, logical_id: str = "FailedEvents") -> bool:
+    return eventually(
+        lambda: any(mark in body for body in client.failed_events(logical_id)), seconds=12
+    )

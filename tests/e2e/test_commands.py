@@ -5,14 +5,16 @@ import os
 import re
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.conftest import ROOT, Client, eventually
+from tests.e2e.conftest import PHOTOS, ROOT, Client, eventually
 from tests.e2e.roles import Role
 
+PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
 PYTHON = ROOT / ".local/venv/ministack/bin/python"
 
 
@@ -110,3 +112,104 @@ def test_smoke_sends_the_key_to_no_other_address(client: Client, operator: Opera
     done = operator.make("smoke", "URL=http://localhost:9")
     assert done.returncode != 0
     assert "STACK=NAME" in done.stdout
+
+
+class Leftovers:
+    """One of everything that can be left over, and what of it is still there."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._table = client.aws("dynamodb")
+        self.orphan = str(uuid.uuid4())
+        self._put(f"renditions/{self.orphan}/{'0' * 32}/64.webp")
+        self.hollow_user, self.hollow = self._user_with_picture()
+        for key in client.objects(f"renditions/{self.hollow}/"):
+            client.aws("s3").delete_object(Bucket=client.stack["bucket"], Key=key)
+        self.broken_user, self.broken = self._user_with_picture()
+        self._delete("uploadsTable", id=self.broken)
+        self.lost_user, self.lost = self._user_with_picture()
+        self._table.update_item(
+            TableName=client.stack["usersTable"],
+            Key={"pk": {"S": f"user#{self.lost_user}"}},
+            UpdateExpression="REMOVE picture",
+        )
+        self.address = f"{uuid.uuid4().hex}@example.com"
+        self._client.aws("dynamodb").put_item(
+            TableName=client.stack["usersTable"],
+            Item={"pk": {"S": f"email#{self.address}"}, "user_id": {"S": self.broken_user}},
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        """What is said of each."""
+        return [
+            f"renditions without a record: {self.orphan}",
+            f"records without their renditions: {self.hollow}",
+            f"users whose picture has no record: {self.broken_user}",
+            f"pictures that no user has: {self.lost}",
+            f"unique values without their user: email of {self.broken_user}",
+        ]
+
+    def there(self) -> set[str]:
+        """What is still as it was left."""
+        found = {
+            "orphan": self._client.objects(f"renditions/{self.orphan}/"),
+            "hollow": self._shown(self.hollow_user) and self._item("uploadsTable", id=self.hollow),
+            "broken": self._shown(self.broken_user),
+            "lost": self._client.objects(f"renditions/{self.lost}/"),
+            "address": self._item("usersTable", pk=f"email#{self.address}"),
+        }
+        return {name for name, value in found.items() if value}
+
+    def _user_with_picture(self) -> tuple[str, str]:
+        user_id = self._client.create_user()["id"]
+        me = self._client.user_headers(user_id)
+        upload_id = self._client.upload(me, PHOTO)["id"]
+        assert self._client.set_picture(me, upload_id).status_code == 200
+        return user_id, upload_id
+
+    def _shown(self, user_id: str) -> bool:
+        path = f"/api/v1/shared/users/{user_id}"
+        answer = self._client.http.get(path, headers=self._client.key)
+        return bool(answer.json()["hasCustomProfilePicture"])
+
+    def _put(self, key: str) -> None:
+        self._client.aws("s3").put_object(Bucket=self._client.stack["bucket"], Key=key, Body=b"x")
+
+    def _item(self, table: str, **key: str) -> Any:
+        wire = {name: {"S": value} for name, value in key.items()}
+        found = self._table.get_item(TableName=self._client.stack[table], Key=wire)
+        return found.get("Item")
+
+    def _delete(self, table: str, **key: str) -> None:
+        wire = {name: {"S": value} for name, value in key.items()}
+        self._table.delete_item(TableName=self._client.stack[table], Key=wire)
+
+
+def test_sweep_finds_what_belongs_to_nothing_and_mends_it_when_it_is_told_to(
+    client: Client, operator: Operator
+) -> None:
+    left = Leftovers(client)
+    whole, picture = left._user_with_picture()
+    pending = client.create_user()
+    form = client.upload_form(client.user_headers(pending["id"]), PHOTO)
+    # The renditions of the record that was deleted go with it.
+    assert eventually(lambda: not client.objects(f"renditions/{left.broken}/"))
+
+    reported = operator.make("sweep")
+    assert reported.returncode == 0, reported.stdout
+    assert set(left.lines) <= set(reported.stdout.splitlines()), reported.stdout
+    assert left.there() == {"orphan", "hollow", "broken", "lost", "address"}
+    for innocent in (whole, picture, pending["id"], form["uploadId"]):
+        assert innocent not in reported.stdout
+    assert left.address not in reported.stdout
+
+    mended = operator.make("sweep", "APPLY=yes")
+    assert mended.returncode == 0, mended.stdout
+    assert set(left.lines) <= set(mended.stdout.splitlines()), mended.stdout
+    assert eventually(lambda: not left.there()), left.there()
+
+    again = operator.make("sweep", "STACK=vignette")
+    assert not set(left.lines) & set(again.stdout.splitlines()), again.stdout
+    assert left._shown(whole)
+    assert len(client.objects(f"renditions/{picture}/")) == 4

@@ -131,6 +131,8 @@ class Exercises:
         assert not self._client.objects(f"renditions/{upload_id}/")
         left = failures.deleted_upload(self._client)
         assert eventually(lambda: not self._client.objects(left), seconds=5)
+        assert failures.objects_are_deleted_later(self._client)
+        assert failures.id_ends_in_the_queue(self._client)
         assert failures.record_ends_in_the_queue(self._client)
 
     def clerk(self) -> None:

@@ -21,7 +21,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from moto import mock_aws
-from tests.template import resource, routes
+from tests.template import functions, resource, routes, template
 
 if TYPE_CHECKING:
     from tests.unit.clerk import Clerk
@@ -124,6 +124,7 @@ class Service:
         self.dynamodb = _admin("dynamodb")
         self.s3 = _admin("s3")
         self.secrets = _admin("secretsmanager")
+        self.sqs = _admin("sqs")
         self.secret_key = uuid.uuid4().hex
         self.calls: list[str] = []
         self._interruptions: list[tuple[str, Callable[[], object]]] = []
@@ -131,7 +132,8 @@ class Service:
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:
         """Call a function with an event."""
-        return handlers(name).handler(event, LambdaContext())
+        seconds = functions()[name].get("Timeout", template()["Globals"]["Function"]["Timeout"])
+        return handlers(name).handler(event, LambdaContext(remaining_milliseconds=seconds * 1000))
 
     def call(
         self,
@@ -296,6 +298,17 @@ class Service:
         ]
         return self.invoke("cleanup", {"Records": records})
 
+    def postponed(self) -> list[dict[str, Any]]:
+        """The records of an event with what the clean-up queue holds, which is taken out of it."""
+        queue = {"QueueUrl": os.environ["CLEANUP_QUEUE_URL"]}
+        found = self.sqs.receive_message(**queue, MaxNumberOfMessages=10).get("Messages", [])
+        for each in found:
+            self.sqs.delete_message(**queue, ReceiptHandle=each["ReceiptHandle"])
+        return [
+            {"messageId": each["MessageId"], "body": each["Body"], "eventSource": "aws:sqs"}
+            for each in found
+        ]
+
     def objects(self) -> dict[str, str]:
         """The keys of all objects in the bucket, each with what tells its bytes apart."""
         found = self.s3.list_objects_v2(Bucket="pictures").get("Contents", [])
@@ -434,6 +447,8 @@ def deployed_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         )
         arn = deployed.secrets.create_secret(Name="key", SecretString=deployed.secret_key)["ARN"]
         monkeypatch.setenv("SECRET_KEY_ARN", arn)
+        queue = deployed.sqs.create_queue(QueueName="cleanups")["QueueUrl"]
+        monkeypatch.setenv("CLEANUP_QUEUE_URL", queue)
         yield deployed
         _deployed.remove(deployed)
 

@@ -1,11 +1,19 @@
 """Cleanup: the objects of an upload record that is gone are deleted."""
 
+import json
 import uuid
 from functools import partial
 from typing import Any
 
 import pytest
-from tests.unit.conftest import AwsAnswer, Service, aws_answer, aws_error
+from tests.unit.conftest import (
+    AwsAnswer,
+    LambdaContext,
+    Service,
+    aws_answer,
+    aws_error,
+    handlers,
+)
 
 NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
 
@@ -48,29 +56,77 @@ def test_the_same_event_again_changes_nothing(service: Service, upload_id: str) 
     [
         ("ListObjectsV2", aws_error("SlowDown", 503)),
         ("DeleteObjects", aws_error("SlowDown", 503)),
+        ("DeleteObjects", aws_error("AccessDenied", 403)),
         ("DeleteObjects", aws_answer(Errors=[{"Key": "x", "Code": "InternalError"}])),
     ],
 )
-def test_only_the_record_that_fails_is_reported_and_the_others_are_cleaned_up(
+def test_a_record_that_fails_goes_to_the_queue_at_once_and_the_others_are_cleaned_up(
     service: Service, operation: str, answer: AwsAnswer
 ) -> None:
     user_id = service.create_user()["id"]
     first, second, third = (service.ready_upload(user_id) for _ in range(3))
     for each in (None, answer, None):
         service.meanwhile("ListObjectsV2", partial(service.let_aws_answer, operation, each))
-    assert service.deliver_removal(first, second, third) == {
-        "batchItemFailures": [{"itemIdentifier": "2"}]
-    }
+    assert service.deliver_removal(first, second, third) == NO_FAILURES
     assert {key.split("/")[1] for key in service.objects()} == {second}
-    assert service.deliver_removal(second) == NO_FAILURES
+    records = service.postponed()
+    assert len(records) == 1
+    assert service.invoke("cleanup", {"Records": records}) == NO_FAILURES
     assert service.objects() == {}
 
 
+def test_a_message_that_fails_stays_in_the_queue_and_the_others_are_cleaned_up(
+    service: Service,
+) -> None:
+    user_id = service.create_user()["id"]
+    uploads = [service.ready_upload(user_id) for _ in range(3)]
+    service.let_aws_answer("DeleteObjects", aws_error("SlowDown", 503))
+    service.deliver_removal(*uploads)
+    first, second, third = service.postponed()
+    for each in (None, aws_error("SlowDown", 503), None):
+        service.meanwhile("ListObjectsV2", partial(service.let_aws_answer, "DeleteObjects", each))
+    assert service.invoke("cleanup", {"Records": [first, second, third]}) == {
+        "batchItemFailures": [{"itemIdentifier": second["messageId"]}]
+    }
+    assert {key.split("/")[1] for key in service.objects()} == {
+        json.loads(second["body"])["upload_id"]
+    }
+
+
 @pytest.mark.filterwarnings("ignore:No application metrics")
-def test_a_batch_of_which_every_record_fails_is_reported_whole(service: Service) -> None:
+def test_an_outage_of_s3_holds_up_no_record_however_many_there_are(service: Service) -> None:
     service.let_aws_answer("s3", aws_error("SlowDown", 503))
-    answer = service.deliver_removal(str(uuid.uuid4()), str(uuid.uuid4()))
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]}
+    uploads = {str(uuid.uuid4()) for _ in range(23)}
+    assert service.deliver_removal(*uploads) == NO_FAILURES
+    told = [json.loads(each["body"]) for _ in range(3) for each in service.postponed()]
+    assert {each["upload_id"] for each in told} == uploads
+
+
+def test_an_outage_that_takes_all_the_time_leaves_enough_to_tell_the_queue(
+    service: Service, upload_id: str
+) -> None:
+    keys = {"Keys": {"id": {"S": upload_id}}, "SequenceNumber": "1"}
+    record = {"eventName": "REMOVE", "eventSource": "aws:dynamodb", "dynamodb": keys}
+    context = LambdaContext(remaining_milliseconds=25_000)
+    assert handlers("cleanup").handler({"Records": [record]}, context) == NO_FAILURES
+    assert upload_id in service.postponed()[0]["body"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        aws_error("ThrottlingException", 400),
+        aws_answer(Failed=[{"Id": "0", "SenderFault": False, "Code": "InternalError"}]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:No application metrics")
+def test_records_stay_in_the_stream_only_if_the_queue_cannot_take_them_either(
+    service: Service, answer: AwsAnswer
+) -> None:
+    service.let_aws_answer("s3", aws_error("SlowDown", 503))
+    service.let_aws_answer("sqs", answer)
+    answered = service.deliver_removal(str(uuid.uuid4()), str(uuid.uuid4()))
+    assert answered == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]}
 
 
 def test_a_photo_as_it_was_sent_goes_once_it_is_somebody_s_picture(service: Service) -> None:
@@ -89,3 +145,17 @@ def test_a_photo_as_it_was_sent_goes_once_it_is_somebody_s_picture(service: Serv
         assert len(service.objects()) == 4
     assert "used_at" in item
     assert service.read_user(user_id)["hasCustomProfilePicture"] is True
+
+
+def test_a_photo_that_cannot_be_deleted_yet_goes_later_and_its_renditions_stay(
+    service: Service,
+) -> None:
+    _, upload_id = service.user_with_picture()
+    keys = {"Keys": {"id": {"S": upload_id}}, "SequenceNumber": "1"}
+    record = {"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": keys}
+    service.let_aws_answer("DeleteObjects", aws_error("SlowDown", 503))
+    assert service.invoke("cleanup", {"Records": [record]}) == NO_FAILURES
+    service.let_aws_answer("DeleteObjects", None)
+    assert service.invoke("cleanup", {"Records": service.postponed()}) == NO_FAILURES
+    assert f"uploads/{upload_id}" not in service.objects()
+    assert len(service.objects()) == 4

@@ -10,6 +10,7 @@ from tests.unit.conftest import NOBODY, ROOT, handlers
 
 # A deployment that fails at first leaves nothing behind, which would be in the way of the next.
 KEPT = ("RetainExceptOnCreate", "Retain")
+FOURTEEN_DAYS = 14 * 24 * 60 * 60  # the longest that SQS keeps a message
 FAILED_EVENTS = {"Fn::GetAtt": "FailedEvents.Arn"}
 
 
@@ -208,6 +209,23 @@ def test_events_that_fail_for_good_end_in_a_queue_with_an_alarm() -> None:
         {"Name": "QueueName", "Value": {"Fn::GetAtt": "FailedEvents.QueueName"}}
     ]
     assert alarm["Threshold"] == 1
+
+
+def test_what_cannot_be_deleted_is_tried_for_a_day_and_then_kept() -> None:
+    queue, kept = resource("CleanupQueue"), resource("FailedCleanups")
+    seconds = queue["VisibilityTimeout"]
+    # AWS: at least six times the function's time. A message that comes back sooner is worked on
+    # twice at the same time.
+    assert seconds >= 6 * functions()["cleanup"]["Timeout"]
+    tries = queue["RedrivePolicy"]["maxReceiveCount"]
+    assert tries * seconds == 24 * 60 * 60
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": "FailedCleanups.Arn"}
+    # How long a message is kept counts from when it was first sent, also in the dead letters.
+    assert queue["MessageRetentionPeriod"] > tries * seconds
+    assert kept["MessageRetentionPeriod"] == FOURTEEN_DAYS
+    source = functions()["cleanup"]["Events"]["TriedAgain"]["Properties"]
+    assert source["Queue"] == {"Fn::GetAtt": "CleanupQueue.Arn"}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_the_api_is_throttled() -> None:

@@ -148,7 +148,7 @@ def test_a_call_that_hangs_is_answered_before_the_function_ends(
 ) -> None:
     server.answers, server.keeps_open = [HANGING], True
     context = LambdaContext(remaining_milliseconds=7_500)
-    monkeypatch.setattr(conftest, "LambdaContext", lambda: context)
+    monkeypatch.setattr(conftest, "LambdaContext", lambda **_: context)
     started = time.monotonic()
     answer = conftest._deployed[-1].call(method, path, "{}", token="any key")
     assert time.monotonic() - started < 7

@@ -79,6 +79,11 @@ def bucket() -> str:
     return os.environ["BUCKET"]
 
 
+def cleanup_queue_url() -> str:
+    """Address of the queue of what could not be deleted yet."""
+    return os.environ["CLEANUP_QUEUE_URL"]
+
+
 def secret_arn() -> str:
     """ARN of the Secrets Manager secret that holds the service's secret key."""
     return os.environ["SECRET_KEY_ARN"]

@@ -85,7 +85,7 @@ def create(user: User, *, attempt: str) -> User:
     # An attempt that the id follows from need not be kept.
     mark = {} if attempt == user.id else {"attempt": attempt}
     put = table.Put(settings.users_table(), {**to_item(user), **mark}, Attr("pk").not_exists())
-    unique_values = _unique_values(user)
+    unique_values = unique_keys(user)
     reserved = _reservations(user.id, unique_values)
     try:
         table.transact([put, *reserved.values(), _count(1)])
@@ -116,7 +116,7 @@ def provision(user: User, *, issued_at: int) -> None:
             deleted_user_key(user.id),
             Attr("pk").not_exists() | Attr("deleted_at").lt(issued_at),
         )
-        unique_values = _unique_values(user)
+        unique_values = unique_keys(user)
         reserved = _reservations(user.id, unique_values)
         try:
             table.transact([put, not_deleted, *reserved.values(), _count(1)])
@@ -247,7 +247,7 @@ def save(before: User, after: User, *more: table.Action) -> User:
     values = {name: new[name] for name in new if new[name] != old[name]}
     unchanged = Attr("revision").eq(before.revision)
     update = table.Update(settings.users_table(), user_key(before.id), values, condition=unchanged)
-    had, has = _unique_values(before), _unique_values(after)
+    had, has = unique_keys(before), unique_keys(after)
     reserved = _reservations(before.id, [key for key in has if key not in had])
     released = [table.Delete(settings.users_table(), {"pk": key}) for key in had if key not in has]
     try:
@@ -266,7 +266,7 @@ def removal(user: User) -> list[table.Action]:
     unchanged = Attr("revision").eq(user.revision)
     return [
         table.Delete(settings.users_table(), user_key(user.id), unchanged),
-        *(table.Delete(settings.users_table(), {"pk": key}) for key in _unique_values(user)),
+        *(table.Delete(settings.users_table(), {"pk": key}) for key in unique_keys(user)),
         _count(-1),
         _deletion_mark(user.id),
     ]
@@ -479,7 +479,7 @@ def _count(difference: int) -> table.AddToAny:
     return table.AddToAny(settings.users_table(), _counters(), {"users": difference})
 
 
-def _unique_values(user: User) -> dict[str, str]:
+def unique_keys(user: User) -> dict[str, str]:
     """The keys of the items that keep a user's unique values, with the field of each."""
     values = [
         *(("email", each.value) for each in user.emails),

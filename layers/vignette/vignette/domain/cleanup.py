@@ -1,0 +1,37 @@
+"""What the records of uploads no longer need: deleted now, or handed to the queue that tries again.
+
+A record whose objects cannot be deleted must not hold up those behind it in the table's stream.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from vignette import settings
+from vignette.adapters import queue
+from vignette.domain import renditions
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The objects of an upload that are to be deleted: all, or `only_original`."""
+
+    upload_id: str
+    only_original: bool = False
+
+
+def delete(task: Task) -> int:
+    """Delete objects; answers how many there were. Raises `Unavailable`."""
+    if task.only_original:
+        return renditions.delete_original(task.upload_id)
+    return renditions.delete_objects(task.upload_id)
+
+
+def delete_later(tasks: Iterable[Task]) -> None:
+    """Hand tasks to the queue, which tries again for a day. Raises `Unavailable`."""
+    queue.send(settings.cleanup_queue_url(), (json.dumps(asdict(task)) for task in tasks))
+
+
+def from_message(body: str) -> Task:
+    """The task in a message of the queue."""
+    return Task(**json.loads(body))
