@@ -2,7 +2,7 @@
 
 import time
 
-from tests.template import resource
+from tests.template import resource, template
 from tests.unit.conftest import ROOT, Service
 
 from vignette import settings
@@ -58,4 +58,6 @@ def test_longer_copies_are_those_that_are_said() -> None:
     assert "for 35 days" in TEXT
     days = resource("FailedEvents")["MessageRetentionPeriod"] // DAY
     assert f"waits for {days} days" in TEXT
-    assert f"Logs stay for {resource('Logs')['RetentionInDays']} days" in TEXT
+    assert resource("Logs")["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    days = template()["Parameters"]["LogRetentionDays"]["Default"]
+    assert f"Logs stay for {days} days" in TEXT

@@ -22,6 +22,7 @@ type Metric = Literal[
     "PhotosCorruptImage",
     "UnknownObjects",
     "ObjectsDeleted",
+    "CleanupsPostponed",
     "RecordsFailed",
 ]
 
