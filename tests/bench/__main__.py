@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tests.bench import browser, cold_start, cost, faces, runtime, thumbnails, warm
+from tests.bench import browser, cold_start, cost, faces, runtime, thumbnails, tricks, warm
 from tests.bench.contest import entries
 from tests.bench.stack import running
+from tests.bench.tables import table
 
 RESULTS = runtime.LOCAL / "bench.json"
 _WARM = ("boto3 GET", "boto3 PATCH", "GET user, key", "PATCH user, token")
@@ -34,6 +35,8 @@ def main() -> None:
             _say("In the browser")
             results["browser"] = browser.measure(stack.base_url)
         results["bytes"] = {**cost.sizes(), "elements/vignette.js, gzip": browser.size()}
+        _say("Tricks")
+        results["tricks"] = tricks.measure()
     else:
         _say("Starts and requests are left out: AWS's emulator of the runtime needs Linux")
     _say("Costs")
@@ -46,6 +49,7 @@ def main() -> None:
     print(
         f"\n{_ratios(results)}\n\n{_costs(results['cost'])}\n\n{_sizes(results.get('bytes', {}))}"
         f"\n\n{_browser(results.get('browser'))}\n\n{_faces(results['faces'])}"
+        f"\n\n{tricks.described(results.get('tricks', []))}"
     )
     start = min(row["start_ms"] for row in results["thumbnails"])
     print(f"\nA decoder adds {start:.0f} ms of CPU to the cold start of a function.")
@@ -53,7 +57,7 @@ def main() -> None:
 
 
 def _ratios(results: dict[str, Any]) -> str:
-    return _table(
+    return table(
         ["", "compared with", "time", "CPU", "memory", "aim"],
         [*_cold(results["cold"]), *_warm(results["warm"]), *_photos(results["thumbnails"])],
     )
@@ -106,7 +110,7 @@ def _photos(rows: Sequence[Row]) -> Iterator[list[str]]:
 
 
 def _costs(rows: Sequence[Row]) -> str:
-    return _table(
+    return table(
         ["a million times", "AWS calls", "read units", "write units", "$, 1 user", "$, 100,001"],
         [
             [
@@ -123,7 +127,7 @@ def _costs(rows: Sequence[Row]) -> str:
 
 
 def _sizes(sizes: dict[str, int]) -> str:
-    return _table(["zipped", "KiB"], [[name, f"{size / 1024:.1f}"] for name, size in sizes.items()])
+    return table(["zipped", "KiB"], [[name, f"{size / 1024:.1f}"] for name, size in sizes.items()])
 
 
 def _browser(row: dict[str, float] | None) -> str:
@@ -134,14 +138,14 @@ def _browser(row: dict[str, float] | None) -> str:
         "shown": ("to the saved avatar", 2500),
         "task": ("the longest task of the main thread", 100),
     }
-    return _table(
+    return table(
         ["in the browser", "ms", "aim"],
         [[text, f"{row[name]:.0f}", f"≤ {aim}"] for name, (text, aim) in aims.items()],
     )
 
 
 def _faces(rows: Sequence[Row]) -> str:
-    return _table(
+    return table(
         ["photos of people", "photos", "a face found", "room for whole heads", "whole heads"],
         [
             [row["kind"], *(f"{row[name]}" for name in ("photos", "found", "room", "whole"))]
@@ -158,25 +162,6 @@ def _rival(rows: Sequence[Row], name: str, row: Row) -> Row:
     """The row of another contender that does what this row does."""
     (found,) = (each for each in rows if each["request"] == f"{name} {row['verb']}")
     return found
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that reads well as text and as Markdown: words to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    words = [not any(row[at][:1].isdigit() for row in rows) for at in range(len(heads))]
-    rule = [
-        "-" * width if word else "-" * (width - 1) + ":"
-        for width, word in zip(widths, words, strict=True)
-    ]
-    return "\n".join(
-        "| "
-        + " | ".join(
-            cell.ljust(width) if word else cell.rjust(width)
-            for cell, width, word in zip(row, widths, words, strict=True)
-        )
-        + " |"
-        for row in (heads, rule, *rows)
-    )
 
 
 def _say(text: str) -> None:

@@ -113,20 +113,10 @@ def _measure_photo(
             before = results.setdefault(contender, run)
             results[contender] = {key: min(before[key], value) for key, value in run.items()}
 
-    original = Image.open(file).convert("RGB")
-    edge = min(original.size)
-    left, top = (original.width - edge) / 2, (original.height - edge) / 2
-    box = (left, top, left + edge, top + edge)
     for contender, result in results.items():
         bodies = [directory / contender / f"{size}.webp" for size in SIZES]
         result["bytes"] = sum(body.stat().st_size for body in bodies)
-        result["ssim"] = sum(
-            ssim(
-                original.resize((size, size), Image.Resampling.LANCZOS, box=box),
-                Image.open(body).convert("RGB"),
-            )
-            for size, body in zip(SIZES, bodies, strict=True)
-        ) / len(SIZES)
+        result["ssim"] = sum(likeness(file, body) for body in bodies) / len(SIZES)
 
     ours, *others = (results[contender] for contender in contenders)
     ratios = {
@@ -141,6 +131,16 @@ def _measure_photo(
     ratios["start_ms"] = ours["start_ms"]
     difference = ours["ssim"] - max(other["ssim"] for other in others)
     return {"photo": name, "contenders": results, **ratios, "ssim": difference}
+
+
+def likeness(photo_file: Path, picture_file: Path) -> float:
+    """Structural similarity of a square picture and of the middle of the photo it was made of."""
+    original = Image.open(photo_file).convert("RGB")
+    picture = Image.open(picture_file).convert("RGB")
+    edge = min(original.size)
+    left, top = (original.width - edge) / 2, (original.height - edge) / 2
+    box = (left, top, left + edge, top + edge)
+    return ssim(original.resize(picture.size, Image.Resampling.LANCZOS, box=box), picture)
 
 
 def ssim(one: Image.Image, other: Image.Image) -> float:

@@ -566,6 +566,36 @@ def test_a_helper_that_has_ended_is_started_again() -> None:
     assert process(data, Request()) == before
 
 
+def test_where_there_is_no_heap_to_set_up_pictures_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = small("JPEG")
+    before = process(data, Request())
+    isolation.stop()
+    monkeypatch.setattr(isolation, "_PROGRAM", _WITHOUT_MALLOPT + isolation._PROGRAM)
+    assert process(data, Request()) == before
+    isolation.stop()
+
+
+_WITHOUT_MALLOPT = """
+import ctypes
+
+libraries = ctypes.CDLL
+
+
+class Libc:
+    prctl = libraries(None).prctl
+
+
+class Libraries(libraries):
+    def __new__(cls, name):
+        return libraries(name) if name else Libc
+
+
+ctypes.CDLL = Libraries
+"""
+
+
 def test_where_no_helper_can_start_nothing_is_said_about_the_photo(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,7 +1,9 @@
 """Renditions: what each kind of photo looks like when it is served."""
 
 import io
+import logging
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import astuple
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from tests.photos import HERE, STORED, chunk, encoded, exif, photo, png, swapped_profile
 
-from vignette.images import UnreadableImage, icc
+from vignette.images import UnreadableImage, formats, icc
 from vignette.images.helper import process
 from vignette.images.messages import Request
 from vignette.images.photo import Rendition, open_photo
@@ -178,6 +180,21 @@ def test_large_photos_look_as_if_one_filter_had_seen_all_their_pixels(
         # Lightness alone: WebP stores colours at half the resolution.
         shown = Image.open(io.BytesIO(made.body)).convert("L")
         assert difference(shown, reference(large, made.size).convert("L")) < 1.3
+
+
+@pytest.mark.parametrize("missing", ["kornia_rs.io", "numpy"])
+def test_a_large_png_is_the_same_picture_without_its_own_decoder(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, missing: str
+) -> None:
+    data = encoded(photo(size=(1700, 1600)), "PNG", compress_level=1)
+    with_it = renditions(data)
+    formats._png_decoder.cache_clear()
+    monkeypatch.setitem(sys.modules, missing, None)
+    with caplog.at_level(logging.WARNING):
+        formats.load(data[: formats.SIGNATURE_BYTES])
+        assert renditions(data) == with_it
+    formats._png_decoder.cache_clear()
+    assert [record.message.split(":")[0] for record in caplog.records] == ["kornia-rs is not used"]
 
 
 # Orientation

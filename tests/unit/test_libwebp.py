@@ -37,6 +37,15 @@ def test_another_libwebp_is_not_used_and_said_so(
     assert "libwebp has another interface" in caplog.text
 
 
+def test_a_libwebp_that_cannot_be_loaded_is_said_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_webp, "__file__", "/no/such/library.so")
+    with caplog.at_level(logging.WARNING):
+        assert libwebp._load() is None
+    assert "libwebp has another interface" in caplog.text
+
+
 def test_the_libwebp_of_this_pillow_is_used() -> None:
     assert libwebp._libwebp is not None
 

@@ -4,6 +4,7 @@ Nothing here goes through `Image.open`, which would offer a file to every format
 of Pillow has registered. The modules of a format are imported when a photo needs them.
 """
 
+import logging
 import os
 import re
 import struct
@@ -15,7 +16,7 @@ from functools import cache
 from importlib import import_module
 from io import BytesIO
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile
@@ -119,11 +120,10 @@ def load(head: bytes) -> None:
     accepted = recognise(head)
     if accepted is None:
         return
-    modules = list(_MODULES[accepted])
     # IHDR comes first in a PNG (PNG 3rd edition, 11.2.1).
     if accepted == "PNG" and _is_large(*struct.unpack_from(">II", head.ljust(24), 16)):
-        modules += ["kornia_rs.io", "numpy"]
-    for module in modules:
+        _png_decoder()
+    for module in _MODULES[accepted]:
         import_module(module)
 
 
@@ -192,7 +192,7 @@ def _open_png(data: bytes) -> Source:
     _scale_key_colour(image)
     mode, size = image.mode, image.size
     is_plain = _png_depth(image) in ("RGB", "RGBA") and not _has_key_colour(image)
-    if not is_plain or not _is_large(*size):
+    if not is_plain or not _is_large(*size) or _png_decoder() is None:
         return _source("PNG", image)
 
     pixels = cache(lambda: _decode_large_png(data, mode, size))
@@ -223,13 +223,26 @@ def _png_exif(data: bytes) -> bytes | None:
     return None
 
 
+@cache
+def _png_decoder() -> Callable[..., Any] | None:
+    """The decoder of kornia-rs, or None where that has none: Pillow does its work then."""
+    try:
+        import_module("numpy")  # kornia-rs imports it when it has something to give
+        from kornia_rs.io import decode_image_png_u8
+    except ImportError as error:
+        logging.getLogger(__name__).warning("kornia-rs is not used: %s", error)
+        return None
+    decode: Callable[..., Any] = decode_image_png_u8
+    return decode
+
+
 def _decode_large_png(data: bytes, mode: str, size: tuple[int, int]) -> memoryview:
     """The rows of an RGB or RGBA PNG of 8 bits a sample, in a third of Pillow's time."""
-    from kornia_rs.io import decode_image_png_u8
-
     width, height = size
+    decoder = _png_decoder()
+    assert decoder  # noqa: S101, or nobody would ask
     try:
-        pixels = decode_image_png_u8(data, (height, width), mode.lower())
+        pixels = decoder(data, (height, width), mode.lower())
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # Rust's, which is no `Exception`
             raise

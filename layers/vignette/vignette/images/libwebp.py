@@ -149,9 +149,9 @@ class _MemoryWriter(ctypes.Structure):
 
 def _load() -> ctypes.CDLL | None:
     """The library, or None if its interface is not the one that is declared here."""
-    # A library's handle also finds what the libraries it is linked to export.
-    library = ctypes.CDLL(_webp.__file__)
     try:
+        # A library's handle also finds what the libraries it is linked to export.
+        library = ctypes.CDLL(_webp.__file__)
         is_known = (
             library.WebPInitDecoderConfigInternal(ctypes.byref(_DecoderConfig()), _ABI_VERSION)
             and library.WebPPictureInitInternal(ctypes.byref(_Picture()), _ABI_VERSION)
@@ -160,11 +160,12 @@ def _load() -> ctypes.CDLL | None:
             )
             and all(hasattr(library, name) for name in _FUNCTIONS)
         )
-    except AttributeError:
+    except (AttributeError, OSError):
         is_known = False
     if not is_known:
         logging.getLogger(__name__).warning("libwebp has another interface; Pillow's is used")
-    return library if is_known else None
+        return None
+    return library
 
 
 _FUNCTIONS = (
