@@ -104,6 +104,7 @@ def mend(state: Path) -> None:
     _keep_streams()
     journal.keep_writes(state / "services")
     _retry_records()
+    _chain_destinations()
     _act_as_roles()
     _allow_batches()
     _keep_events(state / "events")
@@ -321,8 +322,28 @@ def _retry_records() -> None:
     lambda_svc._execute_function = execute_and_retry
 
 
+def _chain_destinations() -> None:
+    """Let a function that is a destination be tried again, and have destinations of its own.
+
+    MiniStack calls it once, whatever comes of that.
+    """
+    from ministack.services import lambda_svc
+
+    give_up = lambda_svc._route_async_failure
+
+    def give_up_to_function(target: str, name: str, event: Any, result: Any) -> None:
+        if target.split(":")[2] != "lambda":
+            give_up(target, name, event, result)
+            return
+        function, _, _ = lambda_svc._get_func_record_for_ref(target)
+        told = {"requestPayload": event, "responsePayload": result.get("body")}
+        lambda_svc.invoke_async_with_retry(function, told)
+
+    lambda_svc._route_async_failure = give_up_to_function
+
+
 def _act_as_roles() -> None:
-    """Let Lambda read streams and queues, and fill queues, only where the function's role allows.
+    """Let Lambda read streams and queues, and tell destinations, only where its role allows it.
 
     MiniStack does as nobody in particular.
     """
@@ -340,7 +361,9 @@ def _act_as_roles() -> None:
         return choose(records, mapping)
 
     def give_up_as_role(target: str, name: str, *rest: Any) -> None:
-        if _allows(lambda_svc._functions[name], "sqs:SendMessage", target):
+        to_queue = target.split(":")[2] == "sqs"
+        action = "sqs:SendMessage" if to_queue else "lambda:InvokeFunction"
+        if _allows(lambda_svc._functions[name], action, target):
             give_up(target, name, *rest)
 
     def give_up_records_as_role(mapping: Any, function: Any, *rest: Any) -> None:
@@ -437,7 +460,10 @@ def _allow_batches() -> None:
 
 
 def _keep_events(directory: Path) -> None:
-    """Keep an asynchronous event on disk until its function took it, as Lambda's queue does."""
+    """Keep an asynchronous event on disk until its function took it, as Lambda's queue does.
+
+    Then the destination on success is told, which MiniStack does not know.
+    """
     from ministack.services import lambda_svc
 
     invoke, execute = lambda_svc.invoke_async_with_retry, lambda_svc._execute_function
@@ -459,7 +485,12 @@ def _keep_events(directory: Path) -> None:
     def execute_and_drop(function: dict[str, Any], event: Any) -> Any:
         result = execute(function, event)
         if not result.get("error") and not result.get("throttle"):
-            drop(event)
+            invoked = lambda_svc._event_invoke_config(function, "$LATEST") or {}
+            target = invoked.get("DestinationConfig", {}).get("OnSuccess", {}).get("Destination")
+            if target and id(event) in kept:
+                give_up_and_drop(target, function["config"]["FunctionName"], event, result)
+            else:
+                drop(event)
         return result
 
     def give_up_and_drop(target: str, function: str, event: Any, result: Any) -> None:

@@ -81,7 +81,7 @@ def routes() -> Routes:
         {
             _key(event["Properties"]): name
             for name, properties in functions().items()
-            for event in properties["Events"].values()
+            for event in properties.get("Events", {}).values()
             if event["Type"] == "HttpApi"
         }
     )

@@ -297,7 +297,7 @@ def _contents(client: Client) -> Contents:
 def _deliver_failed_photos_again(client: Client) -> None:
     """Do with the dead-letter queue what an operator does."""
     for body in client.failed_events():
-        event = json.loads(body).get("requestPayload", {})
+        event = json.loads(body).get("requestPayload", {}).get("requestPayload", {})
         if "Records" in event:
             client.aws("lambda").invoke(
                 FunctionName=client.resource("Thumbnails"),

@@ -18,15 +18,19 @@ def deleted_upload(client: Client) -> str:
     return f"renditions/{upload_id}/"
 
 
-def photo_event_ends_in_the_queue(client: Client) -> bool:
-    """Whether a photo event that always fails arrives in the dead-letter queue."""
-    mark = uuid.uuid4().hex
-    client.aws("lambda").invoke(
-        FunctionName=client.resource("Thumbnails"),
-        InvocationType="Event",
-        Payload=json.dumps({"Records": [{"no": mark}]}),
-    )
-    return _is_in_the_queue(client, mark)
+def given_up_photo_ends_in_the_queue(client: Client) -> bool:
+    """Whether an event arrives in the dead-letter queue that the marking of uploads takes, or not.
+
+    Both of them, one after the other.
+    """
+    taken, refused = uuid.uuid4().hex, uuid.uuid4().hex
+    for payload in ({"Records": [], "mark": taken}, {"mark": refused}):
+        client.aws("lambda").invoke(
+            FunctionName=client.resource("FailedPhotos"),
+            InvocationType="Event",
+            Payload=json.dumps({"requestPayload": payload}),
+        )
+    return _is_in_the_queue(client, taken, refused)
 
 
 def objects_are_deleted_later(client: Client) -> bool:
@@ -43,7 +47,7 @@ def id_ends_in_the_queue(client: Client) -> bool:
     """Whether the id of an upload whose objects can never be deleted is kept in the end."""
     with client.impatient_queue(tries=2), Role(client, "cleanup").without("s3:DeleteObject"):
         upload_id = deleted_upload(client).split("/")[1]
-        return _is_in_the_queue(client, upload_id, "FailedCleanups")
+        return _is_in_the_queue(client, upload_id, queue="FailedCleanups")
 
 
 def record_ends_in_the_queue(client: Client) -> bool:
@@ -64,7 +68,13 @@ def record_ends_in_the_queue(client: Client) -> bool:
         return _is_in_the_queue(client, "DDBStreamBatchInfo")
 
 
-def _is_in_the_queue(client: Client, mark: str, logical_id: str = "FailedEvents") -> bool:
-    return eventually(
-        lambda: any(mark in body for body in client.failed_events(logical_id)), seconds=12
-    )
+def _is_in_the_queue(client: Client, *marks: str, queue: str = "FailedEvents") -> bool:
+    """Whether messages with all of these marks arrive."""
+    missing = set(marks)
+
+    def all_are_there() -> bool:
+        for body in client.failed_events(queue):
+            missing.difference_update(mark for mark in marks if mark in body)
+        return not missing
+
+    return eventually(all_are_there, seconds=12)

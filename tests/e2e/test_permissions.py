@@ -35,6 +35,10 @@ def png(colour: str) -> bytes:
     return written.getvalue()
 
 
+def _photo_event(upload_id: str) -> dict[str, Any]:
+    return {"Records": [{"s3": {"object": {"key": f"uploads/{upload_id}"}}}]}
+
+
 class Exercises:
     """What each function needs its permissions for; an exercise is named like its function.
 
@@ -116,7 +120,21 @@ class Exercises:
         self._put(f"renditions/{upload_id}/{DIGEST}/64.webp")
         self._deliver(upload_id)
         assert not self._client.objects(f"renditions/{upload_id}/")
-        assert failures.photo_event_ends_in_the_queue(self._client)
+        # What no version of the service can read fails for good.
+        upload_id = self._ready(self._user(), state="pending", no_such_attribute={"BOOL": True})
+        self._invoke("thumbnails", _photo_event(upload_id), asynchronously=True)
+        assert eventually(lambda: self._state(upload_id) == "failed", seconds=12)
+
+    def failed_photos(self) -> None:
+        upload_id = self._ready(self._user(), state="pending")
+        self._invoke("failed_photos", {"requestPayload": _photo_event(upload_id)})
+        assert self._state(upload_id) == "failed"
+        # One that is gone, of which a rendition was left.
+        upload_id = str(uuid.uuid4())
+        self._put(f"renditions/{upload_id}/{DIGEST}/64.webp")
+        self._invoke("failed_photos", {"requestPayload": _photo_event(upload_id)})
+        assert not self._client.objects(f"renditions/{upload_id}/")
+        assert failures.given_up_photo_ends_in_the_queue(self._client)
 
     def cleanup(self) -> None:
         upload_id = str(uuid.uuid4())
@@ -278,18 +296,27 @@ class Exercises:
     def _open(self, address: str) -> None:
         assert httpx.get(address).status_code == 200
 
-    def _invoke(self, name: str, event: Any) -> Any:
+    def _invoke(self, name: str, event: Any, *, asynchronously: bool = False) -> Any:
         answer = self._client.aws("lambda").invoke(
             FunctionName=self._client.resource(logical_id(name)),
+            InvocationType="Event" if asynchronously else "RequestResponse",
             Payload=json.dumps(event),
         )
+        if asynchronously:
+            return None
         result = json.load(answer["Payload"])
         assert "FunctionError" not in answer, result
         return result
 
     def _deliver(self, upload_id: str) -> None:
-        event = {"Records": [{"s3": {"object": {"key": f"uploads/{upload_id}"}}}]}
-        self._invoke("thumbnails", event)
+        self._invoke("thumbnails", _photo_event(upload_id))
+
+    def _state(self, upload_id: str) -> Any:
+        """What the record of an upload says of itself."""
+        item = self._table.get_item(
+            TableName=self._client.stack["uploadsTable"], Key={"id": {"S": upload_id}}
+        )["Item"]
+        return item["state"]["S"]
 
     def _repeatable(self) -> dict[str, str]:
         return {"Idempotency-Key": uuid.uuid4().hex}
@@ -309,7 +336,9 @@ class Exercises:
     def _delete(self, key: str) -> None:
         self._bucket.delete_object(Bucket=self._client.stack["bucket"], Key=key)
 
-    def _ready(self, user_id: str | None, *, state: str = "ready", in_use: bool = False) -> str:
+    def _ready(
+        self, user_id: str | None, *, state: str = "ready", in_use: bool = False, **others: Any
+    ) -> str:
         """The id of an upload in the state that processing leaves it in, with its objects."""
         upload_id = str(uuid.uuid4())
         item = {
@@ -327,6 +356,7 @@ class Exercises:
             "placeholder": {"S": "3EgKFwhpaIVPh2aHVnh5aIdp+SVif0IG"},
             "created_at": {"N": "1"},
             **({} if in_use else {"expires_at": {"N": str(int(time.time()) + 3600)}}),
+            **others,
         }
         self._table.put_item(TableName=self._client.stack["uploadsTable"], Item=item)
         for size in (64, 128, 256, 512):

@@ -262,6 +262,11 @@ class Service:
         key = f"uploads/{upload_id}"
         self.invoke("thumbnails", {"Records": [{"s3": {"object": {"key": key}}}]})
 
+    def give_up(self, upload_id: str) -> None:
+        """Deliver what Lambda tells of an upload whose photo could not be processed."""
+        event = {"Records": [{"s3": {"object": {"key": f"uploads/{upload_id}"}}}]}
+        self.invoke("failed_photos", {"requestPayload": event})
+
     def send_photo(self, upload_id: str, photo: bytes = PHOTO) -> None:
         """Store a photo, and deliver the event of S3."""
         self.put_photo(upload_id, photo)

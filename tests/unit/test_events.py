@@ -160,6 +160,7 @@ CASES: dict[str, tuple[Callable[[Service], None], int | None, Check]] = {
     "thumbnails-photo-sent": (a_photo, None, upload_is_in_state("ready")),
     "thumbnails-photo-with-encoded-key": (a_photo, None, upload_is_in_state("ready")),
     "thumbnails-object-of-no-upload": (a_form, None, upload_is_in_state("pending")),
+    "failed_photos-given-up": (a_form, None, upload_is_in_state("failed")),
     "cleanup-record-expired": (a_deleted_upload, None, leaves_no_object),
     "cleanup-records-deleted": (a_deleted_upload, None, leaves_no_object),
     "clerk-create-user": (nothing, 200, has(object="user", first_name="Ada")),
@@ -217,7 +218,7 @@ def test_every_case_has_its_event() -> None:
 def test_an_event_of_the_api_is_one_that_the_api_would_send(path: Path) -> None:
     document = json.loads(path.read_text())
     if "routeKey" not in document:
-        assert document["Records"]
+        assert document.get("requestPayload", document)["Records"]
         return
     method = document["requestContext"]["http"]["method"]
     chosen = routes().match(method, document["rawPath"])

@@ -218,6 +218,15 @@ def photo_event(
     return Operation(name, run, given=given, meanwhile=meanwhile)
 
 
+def given_up_event(name: str, upload: str) -> Operation:
+    """Lambda tells of a photo that could not be processed."""
+
+    def run(world: World) -> None:
+        world.service.give_up(world.names[upload])
+
+    return Operation(name, run)
+
+
 def removal_event(name: str, *uploads: str) -> Operation:
     """The stream of the uploads table tells of records that are gone, until all are dealt with."""
 
@@ -304,6 +313,7 @@ OPERATIONS = [
         "pending",
         meanwhile=lambda world: world.clean_up("pending"),
     ),
+    given_up_event("a photo is given up", "pending"),
     removal_event("records are removed", "ready", "pending"),
     clerk("a user is created", "POST", "/users", CLERK_USER, also=422),
     clerk("a user is created, repeatably", "POST", "/users", CLERK_USER, headers=REPEATABLE),
@@ -413,6 +423,7 @@ RACING = [
             "a picture is replaced",
             "a picture is removed",
             "a photo arrives",
+            "a photo is given up",
             "records are removed",
             "Clerk: a picture is sent",
             "Authgear: a picture is set",
@@ -567,7 +578,7 @@ def test_every_route_and_every_event_is_among_the_operations(runner: Runner) -> 
         runner.start(operation)
         assert runner.attempt(operation, None) is not None
         assert runner.calls
-    all_of_them = {*routes().by_key, "thumbnails", "cleanup"}
+    all_of_them = {*routes().by_key, "thumbnails", "failed_photos", "cleanup"}
     assert runner.network.routes >= all_of_them - WITHOUT_AWS
 
 

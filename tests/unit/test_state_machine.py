@@ -207,6 +207,15 @@ class Lives(RuleBasedStateMachine):
             upload.state = "failed" if gone or self.photos[upload_id] == "junk" else "ready"
             upload.lapsed = False
 
+    @precondition(lambda self: self.photos)
+    @rule(data=st.data())
+    def give_a_photo_up(self, data: st.DataObject) -> None:
+        upload_id = self._any_of(data, self.photos)
+        self._give_up(upload_id)
+        upload = self.uploads.get(upload_id)
+        if upload and upload.state == "pending":
+            upload.state, upload.lapsed = "failed", False
+
     @precondition(lambda self: any(not each.used for each in self.uploads.values()))
     @rule(data=st.data())
     def let_an_upload_lapse(self, data: st.DataObject) -> None:
@@ -329,6 +338,9 @@ class Lives(RuleBasedStateMachine):
         self.service.deliver(upload_id)
         self.untold.discard(upload_id)
 
+    def _give_up(self, upload_id: str) -> None:
+        self.service.give_up(upload_id)
+
     def _tell_of_gone(self, upload_ids: list[str]) -> None:
         if not upload_ids:
             return
@@ -361,6 +373,7 @@ class Lives(RuleBasedStateMachine):
         if self.photos:
             told = self._any_of(data, self.photos)
             actions += [partial(self._tell_of_a_photo, told)] * 3
+            actions.append(partial(self._give_up, told))
         action: Callable[[], Any] = data.draw(st.sampled_from(actions))
         return action
 

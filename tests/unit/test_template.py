@@ -76,7 +76,7 @@ def test_a_role_names_its_actions_and_resources(name: str) -> None:
         assert "dynamodb:Scan" not in actions
 
 
-@pytest.mark.parametrize("name", ["profiles", "uploads", "pictures", "cleanup"])
+@pytest.mark.parametrize("name", ["profiles", "uploads", "pictures", "failed_photos", "cleanup"])
 def test_functions_that_decode_no_image_do_not_carry_the_imaging_layer(name: str) -> None:
     assert {"Ref": "ImagingLayer"} not in functions()[name].get("Layers", [])
     assert {"Ref": "ImagingLayer"} in functions()["thumbnails"]["Layers"]
@@ -201,8 +201,13 @@ def test_thumbnails_hears_of_photos_and_not_of_the_renditions_it_writes() -> Non
 
 def test_events_that_fail_for_good_end_in_a_queue_with_an_alarm() -> None:
     photos = functions()["thumbnails"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+    given_up = functions()["failed_photos"]["EventInvokeConfig"]["DestinationConfig"]
     removals = functions()["cleanup"]["Events"]["RecordGone"]["Properties"]
-    assert photos["Destination"] == FAILED_EVENTS
+    assert photos["Destination"] == {"Fn::GetAtt": "FailedPhotos.Arn"}
+    assert {when: each["Destination"] for when, each in given_up.items()} == {
+        "OnSuccess": FAILED_EVENTS,
+        "OnFailure": FAILED_EVENTS,
+    }
     assert removals["DestinationConfig"]["OnFailure"]["Destination"] == FAILED_EVENTS
     alarm = resource("FailedEventsAlarm")
     assert alarm["Dimensions"] == [

@@ -86,6 +86,71 @@ def test_the_same_photo_of_two_users_has_addresses_that_do_not_tell(service: Ser
     assert len(digests) == 2
 
 
+# Failed for good
+
+
+def test_an_upload_whose_photo_could_not_be_processed_has_failed(
+    service: Service, upload_id: str
+) -> None:
+    service.put_photo(upload_id)
+    service.give_up(upload_id)
+    upload = service.read_upload(upload_id)
+    assert (upload["state"], upload["reason"]) == ("failed", "processing_failed")
+    answer = service.set_picture(upload["userId"], upload_id)
+    assert (answer.status, answer.json["reason"]) == (409, "processing_failed")
+
+
+@pytest.mark.parametrize("photo", [None, PHOTO, b"no photo"], ids=["no event", "ready", "failed"])
+def test_giving_up_again_or_late_changes_nothing(
+    service: Service, upload_id: str, photo: bytes | None
+) -> None:
+    if photo is None:
+        service.give_up(upload_id)
+    else:
+        service.send_photo(upload_id, photo)
+    before = snapshot(service, upload_id)
+    service.give_up(upload_id)
+    assert snapshot(service, upload_id) == before
+
+
+def test_an_event_that_comes_after_its_upload_was_given_up_changes_nothing(
+    service: Service, upload_id: str
+) -> None:
+    service.put_photo(upload_id)
+    service.give_up(upload_id)
+    before = snapshot(service, upload_id)
+    service.deliver(upload_id)
+    assert snapshot(service, upload_id) == before
+
+
+def test_giving_up_while_the_photo_is_processed_leaves_no_rendition(
+    service: Service, upload_id: str
+) -> None:
+    service.meanwhile("UpdateItem", lambda: service.give_up(upload_id))
+    service.send_photo(upload_id)
+    assert service.read_upload(upload_id)["reason"] == "processing_failed"
+    assert renditions(service, upload_id) == {}
+
+
+def test_giving_up_an_upload_that_is_gone_leaves_nothing_of_it(
+    service: Service, upload_id: str
+) -> None:
+    service.send_photo(upload_id)
+    service.with_key("DELETE", f"/api/v1/uploads/{upload_id}")
+    service.give_up(upload_id)
+    assert service.objects() == {}
+    assert upload_id not in service.upload_ids()
+
+
+@pytest.mark.filterwarnings("ignore:No application metrics")
+def test_giving_up_an_object_that_belongs_to_no_upload_does_nothing(
+    service: Service, upload_id: str
+) -> None:
+    before = service.everything()
+    service.give_up(f"{upload_id}/x")
+    assert service.everything() == before
+
+
 # Again, late, out of order
 
 

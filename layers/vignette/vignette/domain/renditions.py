@@ -89,6 +89,17 @@ def make(upload_id: str) -> Delivery:
     return Delivery(_finish(upload_id, {"state": UploadState.READY, **facts}, original.size))
 
 
+def give_up(upload_id: str) -> Delivery:
+    """Let an upload fail whose photo could not be processed, however often that was tried.
+
+    One that is not pending stays as it is, and may be given up again and late.
+
+    Raises:
+        Unavailable: AWS did not do it; calling again is right.
+    """
+    return _fail(upload_id, "processing_failed")
+
+
 def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -> Upload:
     """Render a ready upload that is nobody's picture yet anew, framed by the user.
 
@@ -322,13 +333,13 @@ def _is_framed(upload: Upload, crop: Crop | None) -> bool:
     return uploads.stored_crop(moved) == uploads.stored_crop(upload.crop)
 
 
-def _fail(upload_id: str, reason: str, size: int) -> Delivery:
-    """Record on a pending upload that its photo cannot be used."""
+def _fail(upload_id: str, reason: str, size: int | None = None) -> Delivery:
+    """Record on a pending upload that its photo, of a size in bytes, cannot be used."""
     outcome = _finish(upload_id, {"state": UploadState.FAILED, "reason": reason}, size)
     return Delivery(outcome, reason if outcome == Outcome.FAILED else None)
 
 
-def _finish(upload_id: str, result: Mapping[str, object], size: int) -> Outcome:
+def _finish(upload_id: str, result: Mapping[str, object], size: int | None) -> Outcome:
     """Record the result on a pending upload; otherwise tidy up after this delivery."""
     expires_at = int(time.time()) + settings.UNUSED_UPLOAD_SECONDS
     action = table.Update(

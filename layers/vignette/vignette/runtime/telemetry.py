@@ -20,6 +20,7 @@ type Metric = Literal[
     "PhotosTooManyPixels",
     "PhotosUnsupportedFormat",
     "PhotosCorruptImage",
+    "PhotosGivenUp",
     "UnknownObjects",
     "ObjectsDeleted",
     "CleanupsPostponed",
