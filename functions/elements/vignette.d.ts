@@ -10,7 +10,7 @@ export interface Crop {
 /** A user's picture, as the native API answers it. */
 export interface Avatar {
   url: string;
-  srcset: string | null;
+  srcset: string;
   source: "custom" | "provider" | "default";
   /** A ThumbHash in base64. */
   placeholder: string | null;
