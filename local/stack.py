@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -222,10 +223,14 @@ class Stack:
         say("Deploying template.yaml into MiniStack (sam deploy)")
         artefacts = f"{STACK}-artefacts"
         session.client("s3").create_bucket(Bucket=artefacts)
+        # As `make deploy` does.
+        revised = runpy.run_path(str(ROOT / "tools/revision.py"))["revised"]
+        template = BUILD / "template.yaml"
+        template.write_text(revised(template.read_text(), parameters))
         self._sam(
             "deploy",
             [
-                *("--template-file", str(BUILD / "template.yaml")),
+                *("--template-file", str(template)),
                 *("--stack-name", STACK),
                 *("--s3-bucket", artefacts),
                 *("--region", REGION),

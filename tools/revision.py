@@ -1,14 +1,17 @@
-"""Write what values a stage gives to the parameters, and a digest of them into the built template.
+"""Write what values a stage gives to the parameters, and a digest of all into the built template.
 
     python tools/revision.py STAGE
 
-is a step of `make deploy`, after `sam build`; STAGE is a section of samconfig.toml. Three things
+is a step of `make deploy`, after `sam build`; STAGE is a section of samconfig.toml. Four things
 would surprise otherwise:
 
 - Functions are called through an alias of a published version. SAM publishes another one when a
   property of the function differs, but compares properties before parameters have values
   (https://github.com/aws/serverless-application-model/issues/3820): with other values and the same
   code, the alias would stay at the version that knows the old ones. The digest is a property.
+- Where a property is written in another way and comes to the same, SAM publishes a version, and
+  CloudFormation fails: "A version for this Lambda function exists". The digest is also one of the
+  template, so that the function differs wherever its property does.
 - `sam deploy` lets a parameter that is not in samconfig.toml keep the value it had. Here it gets
   its default: what is deployed is what the file says.
 - SAM cuts `JwtJwks={"keys": ...}` at the first quotation mark. Values are given as a table instead.
@@ -64,18 +67,17 @@ def completed(
 
 
 def revised(template: str, values: Mapping[str, str]) -> str:
-    """A template whose functions carry the digest of some values of parameters.
+    """A template whose functions carry the digest of itself and of some values of parameters.
 
     Raises:
         ValueError: The template has no place for it, or several.
     """
-    revision = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-    template, places = re.subn(
-        r"^(\s+CONFIG_REVISION:).*$", rf"\1 '{revision}'", template, flags=re.MULTILINE
-    )
-    if places != 1:
-        raise ValueError(f"CONFIG_REVISION is in the template {places} times")
-    return template
+    before, *after = re.split(r"(?<=CONFIG_REVISION:) .*$", template, flags=re.MULTILINE)
+    if len(after) != 1:
+        raise ValueError(f"CONFIG_REVISION is in the template {len(after)} times")
+    whole = json.dumps([before, *after, values], sort_keys=True)
+    revision = hashlib.sha256(whole.encode()).hexdigest()[:16]
+    return f"{before} '{revision}'{after[0]}"
 
 
 def _text(value: object) -> str:

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,8 @@ print(json.dumps([expanded(*each) for each in json.load(sys.stdin)]))
 """
 
 
-def versions(*deployments: tuple[str, dict[str, str]]) -> list[dict[str, str]]:
-    """The version behind each function's alias, for templates with values of their parameters."""
+def expanded(*deployments: tuple[str, dict[str, str]]) -> list[dict[str, Any]]:
+    """The resources that SAM makes of templates with values of their parameters."""
     done = subprocess.run(
         [ROOT / ".local/venv/sam/bin/python", "-c", _EXPAND],
         input=json.dumps(deployments),
@@ -34,17 +36,110 @@ def versions(*deployments: tuple[str, dict[str, str]]) -> list[dict[str, str]]:
         check=True,
         timeout=300,
     )
-    expanded: list[dict[str, Any]] = json.loads(done.stdout)
+    return [each["Resources"] for each in json.loads(done.stdout)]
+
+
+def versions(*deployments: tuple[str, dict[str, str]]) -> list[dict[str, str]]:
+    """The version behind each function's alias, for templates with values of their parameters."""
     return [
         {
             alias["Properties"]["FunctionName"]["Ref"]: alias["Properties"]["FunctionVersion"][
                 "Fn::GetAtt"
             ][0]
-            for alias in each["Resources"].values()
-            if alias["Type"] == "AWS::Lambda::Alias"
+            for alias in of_type(resources, "AWS::Lambda::Alias").values()
         }
-        for each in expanded
+        for resources in expanded(*deployments)
     ]
+
+
+def of_type(resources: dict[str, Any], type_: str) -> dict[str, Any]:
+    """The resources of a type, by logical id."""
+    return {name: each for name, each in resources.items() if each["Type"] == type_}
+
+
+def needed(part: object) -> Iterator[str]:
+    """The logical ids that a part of a template refers to."""
+    if isinstance(part, list):
+        for each in part:
+            yield from needed(each)
+    if not isinstance(part, dict):
+        return
+    for name, value in part.items():
+        if name in ("Ref", "Fn::GetAtt"):
+            yield (value[0] if isinstance(value, list) else value).partition(".")[0]
+        elif name == "Fn::Sub":
+            text, values = value if isinstance(value, list) else (value, {})
+            yield from (each for each in re.findall(r"\$\{(\w+)", text) if each not in values)
+            yield from needed(values)
+        else:
+            yield from needed(value)
+
+
+@pytest.fixture(scope="module")
+def gradual() -> dict[str, Any]:
+    """The resources of a deployment that moves requests step by step."""
+    values = {"DeploymentPreference": "Canary10Percent5Minutes"}
+    [resources] = expanded((TEMPLATE.read_text(), values))
+    return resources
+
+
+def test_requests_move_at_once_without_another_service() -> None:
+    [resources] = expanded((TEMPLATE.read_text(), {}))
+    assert not [each for each in resources.values() if "CodeDeploy" in each["Type"]]
+    assert not [each for each in resources.values() if "UpdatePolicy" in each]
+
+
+def test_every_way_to_move_requests_is_one_that_sam_knows() -> None:
+    ways = template()["Parameters"]["DeploymentPreference"]["AllowedValues"]
+    enabled = {way: each["Enabled"] for way, each in template()["Mappings"]["Gradually"].items()}
+    assert enabled == {way: "false" if way == "AllAtOnce" else "true" for way in ways}
+
+
+def test_a_gradual_deployment_moves_every_alias_and_goes_back_on_an_alarm(
+    gradual: dict[str, Any],
+) -> None:
+    aliases = of_type(gradual, "AWS::Lambda::Alias")
+    groups = of_type(gradual, "AWS::CodeDeploy::DeploymentGroup")
+    used = {
+        each["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["DeploymentGroupName"]["Ref"]
+        for each in aliases.values()
+    }
+    assert used == set(groups)
+    assert len(used) == len(aliases) > 10
+    for name, group in groups.items():
+        properties = group["Properties"]
+        assert "Canary10Percent5Minutes" in json.dumps(properties["DeploymentConfigName"])
+        assert properties["AutoRollbackConfiguration"]["Enabled"]
+        assert "DEPLOYMENT_STOP_ON_ALARM" in properties["AutoRollbackConfiguration"]["Events"]
+        # A function that is not there is not deployed.
+        assert group.get("Condition") == gradual[name.removesuffix("DeploymentGroup")].get(
+            "Condition"
+        )
+
+
+def test_the_alarms_that_roll_a_deployment_back_are_there(gradual: dict[str, Any]) -> None:
+    there = [
+        each["Properties"].get("AlarmName", {"Ref": name})
+        for name, each in of_type(gradual, "AWS::CloudWatch::Alarm").items()
+    ]
+    for group in of_type(gradual, "AWS::CodeDeploy::DeploymentGroup").values():
+        alarms = group["Properties"]["AlarmConfiguration"]
+        assert alarms["Enabled"]
+        assert len(alarms["Alarms"]) == 3
+        assert all(each["Name"] in there for each in alarms["Alarms"])
+
+
+def test_no_resource_of_a_gradual_deployment_needs_itself(gradual: dict[str, Any]) -> None:
+    graph = {name: set(needed(each)) & set(gradual) for name, each in gradual.items()}
+    assert graph["ProfilesAliaslive"] >= {"Profiles", "ProfilesDeploymentGroup"}
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_earlier_versions_stay_to_go_back_to(gradual: dict[str, Any]) -> None:
+    published = of_type(gradual, "AWS::Lambda::Version")
+    assert len(published) == len(of_type(gradual, "AWS::Lambda::Alias"))
+    # A new version is another resource of the template, so that this decides on the one before.
+    assert {each["DeletionPolicy"] for each in published.values()} == {"Retain"}
 
 
 @pytest.mark.matrix
@@ -60,6 +155,17 @@ def test_every_parameter_is_in_effect_after_a_deployment_that_changes_it() -> No
     for name, versions_now in zip(declared, after, strict=True):
         same = [each for each, version in versions_now.items() if version == before[each]]
         assert not same, f"{name} has no effect on {same}"
+
+
+def test_a_template_that_says_the_same_in_other_words_changes_functions_and_versions() -> None:
+    text = TEMPLATE.read_text()
+    other = text.replace("MaxAge: 3600", "MaxAge: 3599")
+    assert other != text
+    before, after = versions((revised(text, {}), {}), (revised(other, {}), {}))
+    assert before.keys() == after.keys()
+    assert not [name for name in before if before[name] == after[name]]
+    # What a template is told again does not count.
+    assert revised(revised(text, {}), {}) == revised(text, {})
 
 
 def test_a_deployment_of_the_same_code_and_values_publishes_nothing() -> None:
