@@ -49,8 +49,8 @@ def test_a_placeholder_is_what_the_reference_makes_of_the_64_pixel_rendition(nam
         for width, height, pixels in json.loads(done.stdout)
     )
     assert ours.size == reference.size == (32, 32)
-    # It is made of pixels that were not compressed: some waves, of 16 steps, differ by a step.
-    assert max(ImageStat.Stat(ImageChops.difference(ours, reference)).mean) < 12
+    # Waves have 16 steps: rounding may take another one.
+    assert max(ImageStat.Stat(ImageChops.difference(ours, reference)).mean) < 6
     # They do look like the picture, and not only like each other.
     far = picture.resize((4, 4), Image.Resampling.BOX)
     blurred = ours.resize((4, 4), Image.Resampling.BOX)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from vignette.images import formats
 from vignette.images.isolation import forbid_inspection
 from vignette.images.messages import Request, Result, UnreadableImage, pack_reason
-from vignette.images.photo import load_detector, open_photo
+from vignette.images.photo import load_detector, open_photo, placeholder
 
 # What a child may use: at most twice of what the costliest photos take that people send, which are
 # of 50 megapixels and 10 MiB, HEIC (2.4 s) and AVIF with all of its colours (585 MiB).
@@ -116,8 +116,9 @@ def process(data: bytes, request: Request) -> Result:
         str(made.size): made.body
         for made in photo.renditions(request.squares, request.quality, framed)
     }
+    smallest = renditions[str(min(request.squares))]
     return Result(
-        photo.width, photo.height, framed.crop, framed.framing, framed.placeholder, renditions
+        photo.width, photo.height, framed.crop, framed.framing, placeholder(smallest), renditions
     )
 
 

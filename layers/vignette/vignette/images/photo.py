@@ -61,7 +61,9 @@ _QUICK, _THOROUGH = 2, 4
 # otherwise stores colours at half the resolution.
 _LOSSLESS_BELOW = 64
 
-_PLACEHOLDER_SIDE = 32  # pixels
+# ThumbHash keeps seven waves across at most, which this many pixels show: more would cost time and
+# change next to nothing.
+_PLACEHOLDER_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +87,6 @@ class Framed:
     picture: Image.Image
     crop: Crop
     framing: Framing
-
-    @property
-    def placeholder(self) -> str:
-        """What the picture looks like: a ThumbHash in base64, about 25 bytes."""
-        # It holds seven waves across at most: more pixels would cost time and change nothing.
-        small = self.picture.convert("RGBA").reduce(max(1, self.picture.width // _PLACEHOLDER_SIDE))
-        small.thumbnail((_PLACEHOLDER_SIDE, _PLACEHOLDER_SIDE))
-        # The library (0.1.2) fails on what is transparent.
-        opaque = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
-        hashed = thumbhash.rgba_to_thumb_hash(*opaque.size, list(opaque.tobytes()))
-        return base64.b64encode(bytes(hashed)).decode()
 
 
 class Photo:
@@ -200,6 +191,18 @@ def open_photo(data: bytes) -> Photo:
         if width * height > settings.MAX_PIXELS:
             raise UnreadableImage("too_many_pixels")
         return Photo(source)
+
+
+def placeholder(rendition: bytes) -> str:
+    """What a square rendition looks like: a ThumbHash in base64, about 25 bytes."""
+    side, _, _ = libwebp.read_features(rendition)
+    picture = libwebp.decode(rendition, (0, 0, side, side), (side, side)).convert("RGBA")
+    # The library (0.1.2) fails on what is transparent.
+    opaque = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    size = (min(side, _PLACEHOLDER_SIDE),) * 2
+    small = opaque.resize(size, Image.Resampling.BOX)
+    hashed = thumbhash.rgba_to_thumb_hash(*size, list(small.tobytes()))
+    return base64.b64encode(bytes(hashed)).decode()
 
 
 @contextmanager
