@@ -1,6 +1,6 @@
 """Cleanup: delete what the records of uploads no longer need.
 
-The objects of a record that is gone, and the photo as it was sent once its upload is a picture.
+The objects of a record that is gone, and what shows the whole photo once its upload is a picture.
 What cannot be deleted goes to a queue at once, which brings it back here for a day: no record holds
 up the ones behind it.
 """
@@ -67,8 +67,9 @@ def _task(record: DynamoDBRecord) -> cleanup.Task | None:
     upload_id = record.dynamodb.keys["id"]
     if not is_upload_id(upload_id):
         return None  # the mark of a used address
-    is_picture = record.event_name == DynamoDBRecordEventName.MODIFY
-    return cleanup.Task(upload_id, only_original=is_picture)
+    if record.event_name == DynamoDBRecordEventName.MODIFY:
+        return cleanup.Task(upload_id, digest=record.dynamodb.new_image["digest"])
+    return cleanup.Task(upload_id)
 
 
 def _delete(task: cleanup.Task) -> None:

@@ -132,30 +132,40 @@ def test_records_stay_in_the_stream_only_if_the_queue_cannot_take_them_either(
 def test_a_photo_as_it_was_sent_goes_once_it_is_somebody_s_picture(service: Service) -> None:
     user_id, upload_id = service.user_with_picture()
     assert f"uploads/{upload_id}" in service.objects()
-    item = service.dynamodb.get_item(TableName="uploads", Key={"id": {"S": upload_id}})["Item"]
-    record = {
-        "eventID": "1",
-        "eventName": "MODIFY",
-        "eventSource": "aws:dynamodb",
-        "dynamodb": {"Keys": {"id": item["id"]}, "NewImage": item, "SequenceNumber": "1"},
-    }
     for _ in range(2):  # an event may come twice
-        assert service.invoke("cleanup", {"Records": [record]}) == {"batchItemFailures": []}
+        deliver_change(service, upload_id)
         assert f"uploads/{upload_id}" not in service.objects()
         assert len(service.objects()) == 4
-    assert "used_at" in item
     assert service.read_user(user_id)["hasCustomProfilePicture"] is True
+
+
+def test_a_preview_goes_with_the_photo_and_nothing_else_does(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    upload_id = service.ready_upload(user_id, preview=True)
+    before = service.objects()
+    preview = {key for key in before if key.endswith("/preview.webp")}
+    assert len(preview) == 1
+    service.set_picture(user_id, upload_id)
+    deliver_change(service, upload_id)
+    assert service.objects().keys() == before.keys() - preview - {f"uploads/{upload_id}"}
 
 
 def test_a_photo_that_cannot_be_deleted_yet_goes_later_and_its_renditions_stay(
     service: Service,
 ) -> None:
     _, upload_id = service.user_with_picture()
-    keys = {"Keys": {"id": {"S": upload_id}}, "SequenceNumber": "1"}
-    record = {"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": keys}
     service.let_aws_answer("DeleteObjects", aws_error("SlowDown", 503))
-    assert service.invoke("cleanup", {"Records": [record]}) == NO_FAILURES
+    deliver_change(service, upload_id)
     service.let_aws_answer("DeleteObjects", None)
     assert service.invoke("cleanup", {"Records": service.postponed()}) == NO_FAILURES
     assert f"uploads/{upload_id}" not in service.objects()
     assert len(service.objects()) == 4
+
+
+def deliver_change(service: Service, upload_id: str) -> None:
+    """Have the stream tell that an upload's record has changed to what it is now."""
+    item = service.dynamodb.get_item(TableName="uploads", Key={"id": {"S": upload_id}})["Item"]
+    assert "used_at" in item  # only of pictures it tells that
+    change = {"Keys": {"id": item["id"]}, "NewImage": item, "SequenceNumber": "1"}
+    record = {"eventName": "MODIFY", "eventSource": "aws:dynamodb", "dynamodb": change}
+    assert service.invoke("cleanup", {"Records": [record]}) == NO_FAILURES

@@ -14,16 +14,19 @@ from vignette.domain import renditions
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The objects of an upload that are to be deleted: all, or `only_original`."""
+    """The objects of an upload that are to be deleted.
+
+    All; with the `digest` of the picture that it became only what shows the whole photo.
+    """
 
     upload_id: str
-    only_original: bool = False
+    digest: str | None = None
 
 
 def delete(task: Task) -> int:
     """Delete objects; answers how many there were. Raises `Unavailable`."""
-    if task.only_original:
-        return renditions.delete_original(task.upload_id)
+    if task.digest:
+        return renditions.delete_whole_photo(task.upload_id, task.digest)
     return renditions.delete_objects(task.upload_id)
 
 

@@ -284,13 +284,14 @@ def digest_of(upload_id: str, data: bytes) -> str:
     return hashlib.sha256(upload_id.encode() + data).hexdigest()[:32]
 
 
-def delete_original(upload_id: str) -> int:
-    """Delete the photo of an upload as it was sent; answers 1, for one object.
+def delete_whole_photo(upload_id: str, digest: str) -> int:
+    """Delete the photo of an upload as it was sent, and its preview; answers how many these are.
 
     Raises `Unavailable`.
     """
-    bucket.delete([original_object_key(upload_id)])
-    return 1
+    keys = [original_object_key(upload_id), rendition_object_key(upload_id, digest, PREVIEW)]
+    bucket.delete(keys)
+    return len(keys)
 
 
 def delete_objects(upload_id: str) -> int:
