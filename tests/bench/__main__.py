@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tests.bench import browser, cold_start, cost, faces, runtime, thumbnails, tricks, warm
+from tests.bench import bill, browser, cold_start, cost, faces, runtime, thumbnails, tricks, warm
 from tests.bench.contest import entries
 from tests.bench.stack import running
 from tests.bench.tables import table
@@ -47,7 +47,8 @@ def main() -> None:
     results["faces"] = [asdict(row) for row in faces.measure()]
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     print(
-        f"\n{_ratios(results)}\n\n{_costs(results['cost'])}\n\n{_sizes(results.get('bytes', {}))}"
+        f"\n{_ratios(results)}\n\n{_costs(results['cost'])}\n\n{_bill(results['cost'])}"
+        f"\n\n{_sizes(results.get('bytes', {}))}"
         f"\n\n{_browser(results.get('browser'))}\n\n{_faces(results['faces'])}"
         f"\n\n{tricks.described(results.get('tricks', []))}"
     )
@@ -124,6 +125,10 @@ def _costs(rows: Sequence[Row]) -> str:
             for row in rows
         ],
     )
+
+
+def _bill(rows: Sequence[Row]) -> str:
+    return table(*bill.rows({row["operation"]: row["dollars_by_service"] for row in rows}))
 
 
 def _sizes(sizes: dict[str, int]) -> str:

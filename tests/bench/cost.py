@@ -14,6 +14,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
@@ -50,6 +51,12 @@ def clean_up_an_upload(service: Service, user_id: str) -> Callable[[], object]:
     return lambda: service.deliver_removal(upload_id)
 
 
+def show_a_picture(service: Service, user_id: str) -> Callable[[], object]:
+    service.set_picture(user_id, service.ready_upload(user_id))
+    path = urlsplit(service.read_user(user_id)["avatar"]["url"]).path
+    return lambda: service.call("GET", path)
+
+
 # What prepares each operation, and the function that does it.
 OPERATIONS: dict[str, tuple[Callable[[Service, str], Callable[[], object]], str]] = {
     "create a user": (requests.create_a_user, "profiles"),
@@ -65,6 +72,7 @@ OPERATIONS: dict[str, tuple[Callable[[Service, str], Callable[[], object]], str]
     "replace a picture": (requests.replace_a_picture, "pictures"),
     "remove a picture": (requests.remove_a_picture, "pictures"),
     "clean up after an upload": (clean_up_an_upload, "cleanup"),
+    "show a picture": (show_a_picture, "renditions"),
 }
 
 
@@ -79,21 +87,24 @@ class Used:
 
     def dollars(self, function: str) -> float:
         """The price of a million of them."""
+        return sum(self.dollars_by_service(function).values())
+
+    def dollars_by_service(self, function: str) -> dict[str, float]:
+        """The price of a million of them, by the service of AWS that charges it."""
         properties = functions()[function]
         memory = properties.get("MemorySize", template()["Globals"]["Function"]["MemorySize"])
         own = prices.PHOTO_MILLISECONDS if function == "thumbnails" else prices.OWN_MILLISECONDS
         seconds = (own + prices.AWS_CALL_MILLISECONDS * self.calls.total()) / 1000
         by_request = any(each["Type"] == "HttpApi" for each in properties["Events"].values())
-        price: float = prices.MILLION * (
-            (prices.HTTP_API_REQUEST if by_request else 0)
-            + prices.LAMBDA_REQUEST
-            + seconds * memory / 1024 * prices.LAMBDA_GB_SECOND
-            + self.read_units * prices.DYNAMODB_READ_UNIT
-            + self.write_units * prices.DYNAMODB_WRITE_UNIT
-            + self.log_bytes * prices.LOG_BYTE
-            + sum(prices.S3_REQUEST.get(call, 0) * n for call, n in self.calls.items())
-        )
-        return price
+        once = {
+            "API Gateway": prices.HTTP_API_REQUEST if by_request else 0,
+            "Lambda": prices.LAMBDA_REQUEST + seconds * memory / 1024 * prices.LAMBDA_GB_SECOND,
+            "DynamoDB": self.read_units * prices.DYNAMODB_READ_UNIT
+            + self.write_units * prices.DYNAMODB_WRITE_UNIT,
+            "S3": sum(prices.S3_REQUEST.get(call, 0) * n for call, n in self.calls.items()),
+            "CloudWatch": self.log_bytes * prices.LOG_BYTE,
+        }
+        return {service: prices.MILLION * price for service, price in once.items()}
 
 
 def measure(crowd: int = CROWD) -> list[dict[str, Any]]:
@@ -106,6 +117,7 @@ def measure(crowd: int = CROWD) -> list[dict[str, Any]]:
             "read_units": used.read_units,
             "write_units": used.write_units,
             "log_bytes": used.log_bytes,
+            "dollars_by_service": used.dollars_by_service(function),
             "dollars_per_million": used.dollars(function),
             "dollars_per_million_in_a_crowd": among[name].dollars(function),
         }

@@ -2,7 +2,7 @@
 
 As on the pricing page of each service (aws.amazon.com/SERVICE/pricing); last compared with what
 is publicly reported of those pages in November 2026.
-Storage, data transfer to the internet, alarms and the secret itself are not part of a request.
+The first price of each that has steps. What is charged by the month is at the end.
 """
 
 MILLION = 1_000_000
@@ -20,6 +20,17 @@ S3_REQUEST = {  # S3 Standard
     "ListObjectsV2": 0.005 / 1000,
     "DeleteObjects": 0.0,
 }
+
+# A month's
+TRANSFER_GB = 0.09  # from AWS to the internet, the first 10 TB
+CLOUDFRONT_GB = 0.085  # from CloudFront, North America and Europe, the first 10 TB
+CLOUDFRONT_REQUEST = 0.01 / 10_000  # HTTPS
+S3_GB_MONTH = 0.023
+DYNAMODB_GB_MONTH = 0.25 + 0.20  # the table, and its point-in-time recovery
+SECRET = 0.40
+ALARM = 0.10
+DASHBOARD = 3.00
+METRIC = 0.30  # one of the stack's own; those of AWS are free
 
 # Not published but assumed: how long a function runs, which Lambda bills by the millisecond.
 AWS_CALL_MILLISECONDS = 5  # DynamoDB and S3 answer within single-digit milliseconds
