@@ -98,7 +98,7 @@ def _fixed() -> Iterator[tuple[str, float]]:
 
     kinds = Counter(each["Type"] for each in template()["Resources"].values())
     api = sum(
-        any(each["Type"] == "HttpApi" for each in properties["Events"].values())
+        any(each["Type"] == "HttpApi" for each in properties.get("Events", {}).values())
         for properties in functions().values()
     )
     own = len(get_args(Metric.__value__)) + 2 * (api - 1)  # requests and errors of each function
