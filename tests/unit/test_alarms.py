@@ -1,5 +1,6 @@
 """Alarms: each tells somebody, watches what it says, and stands in the runbook."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -84,8 +85,6 @@ def test_a_deployment_whose_alarms_nobody_hears_says_so() -> None:
         ("AWS/Lambda", "Throttles", [("FunctionName", "Cleanup")]),
         ("AWS/Lambda", "IteratorAge", [("FunctionName", "Cleanup")]),
         ("AWS/Lambda", "AsyncEventsDropped", [("FunctionName", "Thumbnails")]),
-        ("AWS/Lambda", "DestinationDeliveryFailures", [("FunctionName", "Thumbnails")]),
-        ("AWS/Lambda", "DestinationDeliveryFailures", [("FunctionName", "Cleanup")]),
     ],
 )
 def test_what_can_fail_unseen_has_an_alarm(
@@ -93,6 +92,18 @@ def test_what_can_fail_unseen_has_an_alarm(
 ) -> None:
     wanted = (namespace, metric, tuple(dimensions))
     assert [name for name, metrics in ALL_WATCHED.items() if wanted in metrics]
+
+
+def test_what_cannot_be_handed_on_where_failed_events_go_has_an_alarm() -> None:
+    handing_on = {
+        name
+        for name, each in template()["Resources"].items()
+        if each["Type"] == "AWS::Serverless::Function" and "OnFailure" in json.dumps(each)
+    }
+    assert handing_on >= {"Thumbnails", "Cleanup"}
+    for name in handing_on:
+        lost = ("AWS/Lambda", "DestinationDeliveryFailures", (("FunctionName", name),))
+        assert [each for each, metrics in ALL_WATCHED.items() if lost in metrics], name
 
 
 def test_every_queue_of_what_failed_has_an_alarm() -> None:
