@@ -571,17 +571,13 @@ export class ProfilePicture extends Base {
   async #see(photo, blob) {
     const whole = await createImageBitmap(blob);
     const { width, height } = whole;
-    const scale = WORKING_SIDE / Math.max(width, height);
-    let image = whole;
-    if (scale < 1) {
-      image = await createImageBitmap(whole, {
-        resizeWidth: Math.ceil(width * scale),
-        resizeHeight: Math.ceil(height * scale),
-        resizeQuality: "low", // the others keep the page waiting
-      });
-      whole.close();
-    }
-    if (photo !== this.#photo) return image.close();
+    const scale = Math.min(1, WORKING_SIDE / Math.max(width, height));
+    const [across, down] = [width, height].map((each) => Math.ceil(each * scale));
+    // A bitmap that is made smaller by createImageBitmap keeps the page waiting.
+    const image = make("canvas", { width: across, height: down });
+    image.getContext("2d").drawImage(whole, 0, 0, across, down);
+    whole.close();
+    if (photo !== this.#photo) return;
     Object.assign(photo, { image, width, height });
     this.#show();
   }
@@ -667,7 +663,6 @@ export class ProfilePicture extends Base {
 
   async #set(uploadId, signal) {
     const user = await this.#call("PATCH", "users/me/profile-picture", { uploadId }, signal);
-    this.#photo?.image?.close();
     this.#photo = null;
     this.#user = user;
     this.#keep(uploadId);
@@ -686,7 +681,6 @@ export class ProfilePicture extends Base {
 
   #close() {
     this.#job.abort();
-    this.#photo?.image?.close();
     const id = this.#photo?.id;
     this.#photo = this.#failure = null;
     this.#busy = "";
@@ -835,7 +829,7 @@ export class ProfilePicture extends Base {
     if (this.#alert.textContent !== text) this.#alert.textContent = text;
     if (photo) {
       this.#zoom.value = Math.log(photo.crop.size) / Math.log(this.#least()) || 0;
-        this.#zoom.ariaValueText = `${Math.round(100 / photo.crop.size)} %`;
+      this.#zoom.ariaValueText = `${Math.round(100 / photo.crop.size)} %`;
       this.#draw();
     }
     const unsaved = photo ? { customError: true } : {};
