@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import boto3
 import httpx
@@ -153,12 +154,19 @@ class Client:
         form: dict[str, Any] = answer.json()
         return form
 
-    def send(self, form: dict[str, Any], photo: bytes, **changed: str) -> httpx.Response:
+    def send(
+        self,
+        form: dict[str, Any],
+        photo: bytes,
+        *,
+        of_type: str = "image/jpeg",
+        **changed: str,
+    ) -> httpx.Response:
         """Post a photo to the form's address, as a browser does."""
         return httpx.post(
             form["url"],
             data={**form["fields"], **changed},
-            files={"file": ("photo.jpg", photo, "image/jpeg")},
+            files={"file": ("photo.jpg", photo, of_type)},
             timeout=30,
         )
 
@@ -250,6 +258,13 @@ class Client:
         """The keys of the bucket's objects under a prefix."""
         found = self.aws("s3").list_objects_v2(Bucket=self.stack["bucket"], Prefix=prefix)
         return {entry["Key"] for entry in found.get("Contents", [])}
+
+
+def create_with_id(client: Client, user_id: str) -> None:
+    """A user with a certain id, in the place of whom an earlier run has left under it."""
+    path = f"/api/v1/shared/users/{quote(user_id, safe='')}"
+    assert client.http.delete(path, headers=client.key).status_code in (204, 404)
+    assert client.create_user(id=user_id)["id"] == user_id
 
 
 def eventually(condition: Any, *, seconds: float = 30) -> bool:

@@ -13,7 +13,8 @@ import httpx
 import jwt
 import pytest
 from PIL import Image
-from tests.e2e.conftest import PHOTOS, Client, eventually
+from tests.e2e.conftest import PHOTOS, Client, create_with_id, eventually
+from tests.unit.test_user_ids import IDS
 
 # The document that Authgear's own portal sends.
 PORTAL_UPDATE = """
@@ -233,6 +234,30 @@ def test_a_user_from_creation_to_deletion(client: Client, admin: httpx.Client) -
         client.http.get(f"/_images/{client.stack['appId']}/{object_id}/profile").status_code == 404
     )
     assert eventually(lambda: not client.objects(f"renditions/{object_id}/"))
+
+
+@pytest.mark.parametrize("user_id", IDS)
+def test_a_user_has_the_id_that_an_identity_provider_made(
+    client: Client, admin: httpx.Client, user_id: str
+) -> None:
+    create_with_id(client, user_id)
+    node = node_id(user_id)
+    found = query(admin, "query ($node: ID!) { node(id: $node) { id } }", node=node)
+    assert found == {"node": {"id": node}}
+    picture = upload(admin, (PHOTOS / "astronaut.jpg").read_bytes())
+    attributes = {"given_name": "Amazing", "picture": picture}
+    updated = query(
+        admin, PORTAL_UPDATE, userID=node, standardAttributes=attributes, customAttributes={}
+    )["updateUser"]["user"]
+    assert (updated["id"], updated["standardAttributes"]["given_name"]) == (node, "Amazing")
+    seen = client.http.get("/api/v1/users/me", headers=client.user_headers(user_id)).json()
+    assert (seen["id"], seen["hasCustomProfilePicture"]) == (user_id, True)
+    deleted = query(
+        admin,
+        "mutation ($node: ID!) { deleteUser(input: {userID: $node}) { deletedUserID } }",
+        node=node,
+    )
+    assert deleted == {"deleteUser": {"deletedUserID": node}}
 
 
 def test_who_has_no_token_is_forbidden(client: Client, stack: dict[str, Any]) -> None:

@@ -1,15 +1,18 @@
 """Clerk's SDK for JavaScript, with only its URL changed, against the deployed service."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e import npm
-from tests.e2e.conftest import PHOTOS
+from tests.e2e.conftest import PHOTOS, Client
+from tests.unit.test_user_ids import IDS
 
 SDK = Path(__file__).parent / "clerk"
 
@@ -17,14 +20,17 @@ SDK = Path(__file__).parent / "clerk"
 @pytest.mark.skipif(
     shutil.which("npm") is None, reason="Node.js with npm is needed to run Clerk's JavaScript SDK"
 )
-def test_every_call_of_the_javascript_sdk_works(stack: dict[str, Any]) -> None:
+def test_every_call_of_the_javascript_sdk_works(stack: dict[str, Any], client: Client) -> None:
     """The calls and what they have to answer are in clerk/sdk.test.mjs."""
     npm.install(SDK)
+    me = client.user_headers(f"user_{uuid.uuid4().hex[:27]}")
     environment = {
         **os.environ,
         "API_URL": stack["baseUrl"],
         "SECRET_KEY": stack["secretKey"],
         "PHOTOS": str(PHOTOS),
+        "IDS": json.dumps(IDS),
+        "TOKEN": me["Authorization"].removeprefix("Bearer "),
     }
     done = subprocess.run(
         ["node", "--test", "--test-reporter=spec"],

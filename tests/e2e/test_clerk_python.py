@@ -14,7 +14,8 @@ import pytest
 from clerk_backend_api import Clerk, models
 from clerk_backend_api.utils import BackoffStrategy, RetryConfig
 from PIL import Image
-from tests.e2e.conftest import PHOTOS, Client
+from tests.e2e.conftest import PHOTOS, Client, create_with_id
+from tests.unit.test_user_ids import IDS
 
 PASSWORD = "correct horse"
 
@@ -277,6 +278,24 @@ def test_users_are_deleted(sdk: Clerk) -> None:
     assert (deleted.id, deleted.object, deleted.deleted) == (user.id, "user", True)
     gone = refusal(lambda: sdk.users.get(user_id=user.id))
     assert gone == (404, "resource_not_found", None)
+
+
+@pytest.mark.parametrize("user_id", IDS)
+def test_a_user_has_the_id_that_an_identity_provider_made(
+    sdk: Clerk, client: Client, user_id: str
+) -> None:
+    create_with_id(client, user_id)
+    user = sdk.users.get(user_id=user_id)
+    assert (user.id, user.first_name) == (user_id, "Grace")
+    assert sdk.users.update(user_id=user_id, last_name="King").last_name == "King"
+    assert sdk.users.ban(user_id=user_id).banned is True
+    assert user.email_addresses
+    email = sdk.email_addresses.get(email_address_id=str(user.email_addresses[0].id))
+    assert email.email_address == user.email_addresses[0].email_address
+    # A sign says whether to include or to leave out, so that an id may begin with one.
+    assert [each.id for each in sdk.users.list(request={"user_id": [f"+{user_id}"]})] == [user_id]
+    assert sdk.users.delete(user_id=user_id).id == user_id
+    assert refusal(lambda: sdk.users.get(user_id=user_id))[0] == 404
 
 
 def test_errors_say_what_happened(sdk: Clerk, stack: dict[str, Any]) -> None:

@@ -101,6 +101,17 @@ def test_a_file_that_is_no_photo_fails_with_its_reason(client: Client) -> None:
     assert refused.json()["reason"] == "unsupported_format"
 
 
+def test_a_browser_that_knows_no_type_of_a_photo_may_send_it(client: Client) -> None:
+    me = client.user_headers(client.create_user()["id"])
+    for of_a_file in ({}, {"contentType": ""}):
+        body = {"kind": "profile_picture", **of_a_file}
+        form = client.http.post("/api/v1/uploads", json=body, headers=me).json()
+        # As browsers write a file whose type they do not know (WHATWG, "multipart/form-data").
+        sent = client.send(form, PORTRAIT, of_type="application/octet-stream")
+        assert sent.status_code == 204, sent.text
+        assert client.finished(form["uploadId"], me)["state"] == "ready"
+
+
 @pytest.mark.parametrize(
     "altered",
     [{"key": "uploads/somewhere-else"}, {"Content-Type": "text/html"}, {"policy": "e30="}],
@@ -116,7 +127,10 @@ def test_a_photo_over_the_limit_is_refused_by_the_form(client: Client) -> None:
     form = client.upload_form(me, PORTRAIT)
     answer = client.send(form, b"\0" * (form["maxBytes"] + 1))
     assert answer.status_code == 400
-    assert "EntityTooLarge" in answer.text
+    assert "<Code>EntityTooLarge</Code>" in answer.text
+    # The upload is not used up: the same form takes a smaller photo.
+    assert client.send(form, PORTRAIT).status_code == 204
+    assert client.finished(form["uploadId"], me)["state"] == "ready"
 
 
 def test_a_second_object_under_the_same_key_changes_nothing(client: Client) -> None:

@@ -1,6 +1,8 @@
 // Every call that an application makes with @clerk/backend, with nothing changed but `apiUrl`.
 //
-//   API_URL=http://localhost:3000 SECRET_KEY=... PHOTOS=tests/photos node --test
+//   API_URL=http://localhost:3000 SECRET_KEY=... PHOTOS=tests/photos IDS='["42"]' TOKEN=... node --test
+//
+// TOKEN is a token of a user, and IDS are ids as identity providers make them.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -11,7 +13,7 @@ import { test } from "node:test";
 import { createClerkClient } from "@clerk/backend";
 import { isClerkAPIResponseError } from "@clerk/backend/errors";
 
-const { API_URL, SECRET_KEY, PHOTOS } = process.env;
+const { API_URL, SECRET_KEY, PHOTOS, IDS, TOKEN } = process.env;
 const clerkClient = createClerkClient({ secretKey: SECRET_KEY, apiUrl: API_URL });
 const { users, emailAddresses, phoneNumbers } = clerkClient;
 
@@ -269,6 +271,43 @@ test("deleteUser", async () => {
   assert.deepEqual([deleted.id, deleted.object, deleted.deleted], [id, "user", true]);
   const gone = await refusal(users.getUser(id));
   assert.deepEqual(gone.slice(0, 2), [404, "resource_not_found"]);
+});
+
+test("users have the ids that their identity provider made", async () => {
+  const native = `${API_URL}/api/v1/shared/users`;
+  const headers = { Authorization: `Bearer ${SECRET_KEY}` };
+  for (const id of JSON.parse(IDS)) {
+    await fetch(`${native}/${encodeURIComponent(id)}`, { method: "DELETE", headers }); // an earlier run's
+    const body = JSON.stringify({ id, email: address(), firstName: "Grace", lastName: "Hopper" });
+    const created = await fetch(native, { method: "POST", headers, body });
+    assert.equal(created.status, 201, await created.text());
+    const user = await users.getUser(id);
+    assert.deepEqual([user.id, user.firstName], [id, "Grace"]);
+    assert.equal((await users.updateUser(id, { lastName: "King" })).lastName, "King");
+    assert.equal((await users.banUser(id)).banned, true);
+    const found = await users.getUserList({ userId: [`+${id}`] });
+    assert.deepEqual(found.data.map((each) => each.id), [id]);
+    const email = await emailAddresses.getEmailAddress(user.emailAddresses[0].id);
+    assert.equal(email.emailAddress, user.emailAddresses[0].emailAddress);
+    const shown = await users.updateUserProfileImage(id, { file: photo("astronaut.jpg") });
+    assert.equal((await fetch(shown.imageUrl)).status, 200);
+    assert.equal((await users.deleteUser(id)).id, id);
+    assert.equal((await refusal(users.getUser(id)))[0], 404);
+  }
+});
+
+test("authenticateRequest verifies a token with the keys of GET /v1/jwks", async () => {
+  const publishableKey = `pk_test_${Buffer.from("clerk.example.com$").toString("base64")}`;
+  const client = createClerkClient({ secretKey: SECRET_KEY, apiUrl: API_URL, publishableKey });
+  const { sub } = JSON.parse(Buffer.from(TOKEN.split(".")[1], "base64url"));
+  const authenticate = (token) =>
+    client.authenticateRequest(
+      new Request("https://app.example.com/", { headers: { Authorization: `Bearer ${token}` } }),
+    );
+  const state = await authenticate(TOKEN);
+  assert.equal(state.isAuthenticated, true, state.message);
+  assert.equal(state.toAuth().userId, sub);
+  assert.equal((await authenticate(`${TOKEN.slice(0, -8)}AAAAAAAA`)).isAuthenticated, false);
 });
 
 test("errors say what happened", async () => {
