@@ -35,8 +35,9 @@ def choose(page: Page, data: bytes, **file: str) -> None:
 
 
 def save(page: Page) -> None:
+    expect(button(page, "Save")).to_be_enabled(timeout=60_000)  # the first photo starts functions
     button(page, "Save").click()
-    expect(button(page, "Remove")).to_be_visible()
+    expect(button(page, "Remove")).to_be_visible(timeout=30_000)
 
 
 def picture_of(client: Client, user: dict[str, Any]) -> Image.Image | None:

@@ -14,9 +14,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from tests.browser.test_profile_picture import button
 from tests.e2e import npm
 from tests.e2e.conftest import PHOTOS, ROOT, Client, eventually, free_port
-from tests.e2e.test_browser import button, choose, picture_of, save
+from tests.e2e.test_browser import choose, picture_of, save
 
 EXPRESS = Path(__file__).parent / "express"
 DOCUMENT = (ROOT / "docs/browser.md").read_text()
