@@ -2,11 +2,13 @@
 
 import io
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
-from tests.e2e.conftest import PHOTOS, Client, eventually
+from tests.e2e.conftest import PHOTOS, Client, create_with_id, eventually
+from tests.unit.test_user_ids import IDS
 
 PORTRAIT = (PHOTOS / "astronaut.jpg").read_bytes()
 
@@ -41,6 +43,23 @@ def test_a_photo_becomes_the_picture_of_a_profile(client: Client) -> None:
     assert _difference(picture, PORTRAIT) < 4
     seen = client.http.get(f"/api/v1/shared/users/{user['id']}", headers=client.key).json()
     assert _picture(seen["profilePictureUrl"]).tobytes() == picture.tobytes()
+
+
+@pytest.mark.parametrize("user_id", IDS)
+def test_a_user_has_a_picture_whatever_the_id_looks_like(client: Client, user_id: str) -> None:
+    create_with_id(client, user_id)
+    upload = client.upload(client.key, PORTRAIT, userId=user_id)
+    spelled = quote(user_id, safe="")
+    path = f"/api/v1/shared/users/{spelled}"
+    answer = client.http.patch(
+        f"{path}/profile-picture", json={"uploadId": upload["id"]}, headers=client.key
+    )
+    assert answer.status_code == 200, answer.text
+    seen = client.http.get("/api/v1/users/me", headers=client.user_headers(user_id)).json()
+    assert (seen["id"], seen["hasCustomProfilePicture"]) == (user_id, True)
+    shown = client.http.get(f"/pictures/{spelled}", follow_redirects=True)
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/webp")
+    assert client.http.delete(path, headers=client.key).status_code == 204
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

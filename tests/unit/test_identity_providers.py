@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 from tests.unit.conftest import RSA_KEY, Service
+from tests.unit.test_domains import Deployment
 
 PAGE = (Path(__file__).parents[2] / "docs/identity-providers.md").read_text("utf-8")
 SETTINGS = {
@@ -211,3 +212,22 @@ def test_the_first_call_with_an_ordinary_token_is_answered(
 def test_each_provider_of_the_page_has_a_token_here() -> None:
     assert {provider for provider, _ in TOKENS.values()} == SETTINGS.keys()
     assert all(each["JwtJwks"].startswith("https://") for each in SETTINGS.values())
+
+
+@pytest.mark.parametrize(
+    ("left_out", "missing"),
+    [
+        (set(), []),
+        ({"JwtAudience"}, ["JwtAudience"]),
+        ({"JwtJwks"}, ["JwtJwks"]),
+        ({"JwtIssuer", "JwtAudience", "JwtJwks"}, []),
+    ],
+    ids=["nothing", "audience", "keys", "everything"],
+)
+@pytest.mark.parametrize("provider", SETTINGS)
+def test_an_issuer_is_deployed_with_its_audience_and_its_keys(
+    provider: str, left_out: set[str], missing: list[str]
+) -> None:
+    values = {name: each for name, each in SETTINGS[provider].items() if name not in left_out}
+    refused = Deployment(values).refused()
+    assert [text.split()[1] for text in refused] == missing

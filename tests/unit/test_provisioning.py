@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.unit.conftest import Service
+from tests.unit.conftest import NOBODY, Service
 
 USERS = "/api/v1/shared/users"
 ME = "/api/v1/users/me"
@@ -59,6 +59,22 @@ def test_each_of_a_users_own_calls_may_be_the_first(
         body = {**body, "contentLength": 10}
     assert service.as_user(SUB, method, path, body).status in (200, 201)
     assert me(service).json["id"] == SUB
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", f"/api/v1/uploads/{NOBODY}", None),
+        ("PATCH", f"/api/v1/uploads/{NOBODY}", {"crop": None}),
+        ("DELETE", f"/api/v1/uploads/{NOBODY}", None),
+        ("GET", f"{USERS}/{SUB}", None),
+        ("POST", USERS, {"email": "grace@example.com", "firstName": "Grace", "lastName": "H"}),
+    ],
+)
+def test_no_other_call_makes_a_user(service: Service, method: str, path: str, body: Any) -> None:
+    before = service.everything()
+    assert service.as_user(SUB, method, path, body).status in (403, 404)
+    assert service.everything() == before
 
 
 def test_what_is_there_stays_as_it_is(service: Service) -> None:

@@ -310,6 +310,17 @@ test("authenticateRequest verifies a token with the keys of GET /v1/jwks", async
   assert.equal((await authenticate(`${TOKEN.slice(0, -8)}AAAAAAAA`)).isAuthenticated, false);
 });
 
+test("calls that the service does not have are refused in Clerk's form", async () => {
+  const calls = [
+    () => clerkClient.organizations.getOrganizationList(),
+    () => clerkClient.sessions.getSession("sess_1"),
+    () => clerkClient.invitations.getInvitationList(),
+  ];
+  for (const call of calls) {
+    assert.deepEqual((await refusal(call())).slice(0, 2), [404, "resource_not_found"]);
+  }
+});
+
 test("errors say what happened", async () => {
   const { id, primaryEmailAddress } = await person();
   const taken = await refusal(
