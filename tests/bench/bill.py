@@ -92,6 +92,16 @@ def rows(operations: Mapping[str, Services]) -> tuple[list[str], list[list[str]]
     return heads, [*lines, ["together", *(_dollars(sum(bill.values())) for bill in bills)]]
 
 
+def alarm_metrics() -> int:
+    """How many metrics all alarms together are computed from."""
+    alarms = [
+        each["Properties"].get("Metrics", [{"MetricStat": {}}])
+        for each in template()["Resources"].values()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    return sum("MetricStat" in query for queries in alarms for query in queries)
+
+
 def _fixed() -> Iterator[tuple[str, float]]:
     """What a stack costs that nobody uses."""
     from vignette.runtime.telemetry import Metric
@@ -102,9 +112,10 @@ def _fixed() -> Iterator[tuple[str, float]]:
         for properties in functions().values()
     )
     own = len(get_args(Metric.__value__)) + 2 * (api - 1)  # requests and errors of each function
+    own += kinds["AWS::Logs::MetricFilter"]
     yield (
         "CloudWatch",
-        kinds["AWS::CloudWatch::Alarm"] * prices.ALARM
+        alarm_metrics() * prices.ALARM
         + kinds["AWS::CloudWatch::Dashboard"] * prices.DASHBOARD
         + own * prices.METRIC,
     )

@@ -96,13 +96,14 @@ class Used:
         own = prices.PHOTO_MILLISECONDS if function == "thumbnails" else prices.OWN_MILLISECONDS
         seconds = (own + prices.AWS_CALL_MILLISECONDS * self.calls.total()) / 1000
         by_request = any(each["Type"] == "HttpApi" for each in properties["Events"].values())
+        logged = self.log_bytes + (prices.ACCESS_LOG_BYTES if by_request else 0)
         once = {
             "API Gateway": prices.HTTP_API_REQUEST if by_request else 0,
             "Lambda": prices.LAMBDA_REQUEST + seconds * memory / 1024 * prices.LAMBDA_GB_SECOND,
             "DynamoDB": self.read_units * prices.DYNAMODB_READ_UNIT
             + self.write_units * prices.DYNAMODB_WRITE_UNIT,
             "S3": sum(prices.S3_REQUEST.get(call, 0) * n for call, n in self.calls.items()),
-            "CloudWatch": self.log_bytes * prices.LOG_BYTE,
+            "CloudWatch": logged * prices.LOG_BYTE,
         }
         return {service: prices.MILLION * price for service, price in once.items()}
 

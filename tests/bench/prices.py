@@ -28,7 +28,7 @@ CLOUDFRONT_REQUEST = 0.01 / 10_000  # HTTPS
 S3_GB_MONTH = 0.023
 DYNAMODB_GB_MONTH = 0.25 + 0.20  # the table, and its point-in-time recovery
 SECRET = 0.40
-ALARM = 0.10
+ALARM = 0.10  # for each metric that an alarm is computed from
 DASHBOARD = 3.00
 METRIC = 0.30  # one of the stack's own; those of AWS are free
 
@@ -39,3 +39,5 @@ PHOTO_MILLISECONDS = 250  # decoding a photo of 12 megapixels and encoding its r
 
 # What Lambda adds to a function's log for every invocation: START, END and REPORT lines.
 PLATFORM_LOG_BYTES = 270
+# A line of the API's access log, and what CloudWatch adds to every line.
+ACCESS_LOG_BYTES = 290

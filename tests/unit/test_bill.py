@@ -2,6 +2,7 @@
 
 import pytest
 from tests.bench import bill, prices
+from tests.unit.test_alarms import ALL_WATCHED
 
 # A million of each operation costs a dollar of Lambda's.
 OPERATIONS = {name: {"Lambda": 1.0} for name in (*bill.HABITS, bill.SHOW)}
@@ -15,6 +16,10 @@ def test_every_operation_of_a_month_has_its_price() -> None:
 def test_nobody_costs_what_alarms_metrics_and_the_secret_cost() -> None:
     costs = {name: each for name, each in bill.month(0, OPERATIONS, cdn=False).items() if each}
     assert costs.keys() == {"CloudWatch", "Secrets Manager"}
+
+
+def test_an_alarm_costs_as_often_as_it_watches_metrics() -> None:
+    assert bill.alarm_metrics() == sum(map(len, ALL_WATCHED.values())) > len(ALL_WATCHED)
 
 
 def test_a_cdn_takes_its_hits_from_the_api_and_all_bytes_of_pictures() -> None:
