@@ -242,7 +242,11 @@ class Stack:
         )
 
     def _sam(self, command: str, options: list[str], progress: str = "\0") -> None:
-        """Run a SAM CLI command, its output in a log file, lines of progress on the screen."""
+        """Run a SAM CLI command, its output in a log file, lines of progress on the screen.
+
+        Raises:
+            StackError: The command failed.
+        """
         log = self._state / f"logs/sam-{command}.log"
         tools = str(LOCAL / "venv/ministack/bin")
         environment = self._environment | {
@@ -303,7 +307,11 @@ class Stack:
         return {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
 
     def _demo_user(self, facts: dict[str, Any]) -> str:
-        """Return the id of the user that the printed commands act as, created once."""
+        """Return the id of the user that the printed commands act as, created once.
+
+        Raises:
+            StackError: The user could not be created.
+        """
         kept = self._state / "demo-user"
         users = facts["baseUrl"] + "/api/v1/shared/users"
         if kept.exists() and _call(f"{users}/{kept.read_text()}", facts["secretKey"])[0] == 200:
@@ -357,7 +365,11 @@ def _runs_lambda_wheels() -> bool:
 
 
 def _loopback_hosts(port: int) -> list[str]:
-    """Return the addresses of `localhost` to listen on; raise `StackError` if one is taken."""
+    """Return the addresses of `localhost` to listen on.
+
+    Raises:
+        StackError: Another program listens on the port.
+    """
     hosts = []
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:

@@ -60,7 +60,7 @@ def default(colour: int, letters: str) -> Image.Image:
 
 
 class Sheet:
-    """What is drawn on."""
+    """The picture that all others are put on."""
 
     def __init__(self) -> None:
         self.image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
@@ -114,7 +114,7 @@ def main() -> None:
         ("Chelsea", served(photo("chelsea.png", (451, 300)), 2 * SMALL)),
         ("Юрий Гагарин", default(8, "ЮГ")),
         ("Coffee", served(photo("coffee.png", (600, 400)), 2 * SMALL)),
-        ("no name", default(4, "nobody")),
+        ("no name", default(4, "outline")),
     )
     for number, (name, picture) in enumerate(people):
         left = MARGIN + COLUMN * (number % 3) + 48

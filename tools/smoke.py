@@ -73,19 +73,31 @@ class Service:
             return None
 
     def query(self, document: str, **variables: object) -> Any:  # noqa: ANN401
-        """Send GraphQL to Authgear's Admin API and return its data. Raises `Failed`."""
+        """Send GraphQL to Authgear's Admin API and return its data.
+
+        Raises:
+            Failed: The service does not answer, or with something else.
+        """
         answer = self.call(200, "POST", _QUERY, {"query": document, "variables": variables})
         if "errors" in answer:
             raise Failed(f"GraphQL: {answer['errors'][0]['message']}")
         return answer["data"]
 
     def is_picture(self, address: str) -> bool:
-        """Whether there is a WebP picture at an address. Raises `Failed`."""
+        """Whether there is a WebP picture at an address.
+
+        Raises:
+            Failed: The service does not answer.
+        """
         answer = self._send("GET", address)
         return bool(answer.status == 200 and answer.headers.get("content-type") == "image/webp")
 
     def post(self, form: dict[str, Any], photo: bytes) -> None:
-        """Send a photo with a presigned form. Raises `Failed`."""
+        """Send a photo with a presigned form.
+
+        Raises:
+            Failed: S3 does not take the photo.
+        """
         fields = {**form["fields"], "file": ("photo.jpg", photo, "image/jpeg")}
         answer = self._send("POST", form["url"], fields=fields)
         if answer.status != 204:
@@ -240,7 +252,11 @@ class Smoke:
         return "accepted; photo sent, set, opens, removed"
 
     def _ready_upload(self, owner: dict[str, str], token: str | None = None) -> Any:  # noqa: ANN401
-        """An upload of the photo, once it is ready. Raises `Failed`."""
+        """An upload of the photo, once it is ready.
+
+        Raises:
+            Failed: The service does not answer, or with something else.
+        """
         new = {"kind": "profile_picture", "contentType": "image/jpeg", **owner}
         form = self._service.call(201, "POST", "/api/v1/uploads", new, token=token)
         self._service.post(form, self._photo)

@@ -66,7 +66,11 @@ class Sweep:
         self._whole: set[bytes] = set()  # ids of uploads that have all that their records name
 
     def findings(self) -> Iterator[Finding]:
-        """All of them, as they are found. Raises `Unavailable`."""
+        """All of them, as they are found.
+
+        Raises:
+            Unavailable: AWS did not do it.
+        """
         yield from self._objects()
         yield from self._uploads()
         yield from self._users()

@@ -8,7 +8,11 @@ from vignette.http.api import Api, Request, Response
 
 
 def read(request: Request) -> Response:
-    """`GET /_images/{app_id}/{object_id}/{option}`."""
+    """`GET /_images/{app_id}/{object_id}/{option}`.
+
+    Raises:
+        NotFound: There is no such picture.
+    """
     option = request.path("option")
     if request.path("app_id") != settings.admin_api_app_id() or option not in _OPTIONS:
         raise NotFound("image")

@@ -2,7 +2,7 @@
 
 from vignette import settings
 from vignette.authgear import addresses
-from vignette.authgear.errors import invalid, render
+from vignette.authgear.errors import InvalidInput, render
 from vignette.domain.ids import new_id
 from vignette.http.api import Api, Request, Response
 
@@ -16,7 +16,11 @@ def issue(request: Request) -> Response:
 
 
 def receive(request: Request) -> Response:
-    """`POST /_images/{app_id}/{object_id}`: the picture, as the file of a form."""
+    """`POST /_images/{app_id}/{object_id}`: the picture, as the file of a form.
+
+    Raises:
+        InvalidInput: The form does not have exactly one file, or it has another name.
+    """
     from vignette.domain import renditions  # issuing an address needs neither
     from vignette.http import forms  # issuing an address needs neither
 
@@ -27,9 +31,9 @@ def receive(request: Request) -> Response:
     body = request.body(max_bytes=settings.MAX_BODY_BYTES)
     files = forms.files(request.headers.get("content-type"), body)
     if len(files) != 1:
-        raise invalid("expected exactly 1 file part")
+        raise InvalidInput("expected exactly 1 file part")
     if files[0].field != "file":
-        raise invalid("invalid file field: it has to be named file")
+        raise InvalidInput("invalid file field: it has to be named file")
     renditions.receive(object_id, files[0].content, usable_until=usable_until)
     return Response(200, {"result": {"url": addresses.image_uri(object_id)}})
 

@@ -31,7 +31,7 @@ const ENGLISH = {
   // by the code of an error
   network: "The connection was lost. Check it, then try again.",
   timeout: "This takes longer than usual. Try again in a moment.",
-  throttled: "Too much at once. Try again in a moment.",
+  throttled: "Too many requests. Try again in a moment.",
   unavailable: "The service is busy. Try again in a moment.",
   unauthenticated: "You are signed out. Sign in, then try again.",
   forbidden: "You may not change this picture. Ask whoever runs this site.",

@@ -12,7 +12,7 @@ def create(request: Request) -> Response:
     """`POST /uploads`."""
     from vignette.native import requests  # reading and deleting need no validation
 
-    # Each attempt makes a record of its own: one whose form nobody got expires.
+    # Each attempt makes a record of its own; the record of a form that was lost expires.
     def create_upload(_: str) -> uploads.Ticket:
         named, wanted = requests.new_upload(request)
         caller = request.caller

@@ -22,7 +22,7 @@ LIBRARIES = (
     "jwt",
     "pydantic.types",
 )
-NOBODY = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nobody"}
+NO_CREDENTIALS = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
             importlib.import_module(library)
     session = importlib.import_module("botocore.session").get_session()
     for service in sys.argv[2:]:
-        session.create_client(service, "us-east-1", **NOBODY)
+        session.create_client(service, "us-east-1", **NO_CREDENTIALS)
     cache: Any = re._cache  # type: ignore[attr-defined]
     (packages / "compiled_patterns.py").write_text(machine_code(cache))
 

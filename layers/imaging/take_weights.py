@@ -49,7 +49,11 @@ def parameters(model: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields of a message that are bytes (Protocol Buffers' wire format)."""
+    """The fields of a message that are bytes (Protocol Buffers' wire format).
+
+    Raises:
+        ValueError: It is not a message.
+    """
     at = 0
 
     def number() -> int:

@@ -52,7 +52,7 @@ async function show() {
 async function be(id) {
   const answer = await call(`/api/v1/shared/users/${encodeURIComponent(id)}`);
   if (!answer.ok) {
-    find("name").textContent = `nobody: there is no user ${id}`;
+    find("name").textContent = `unknown: there is no user ${id}`;
     return;
   }
   const { firstName, lastName, username } = await answer.json();

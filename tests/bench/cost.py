@@ -288,9 +288,9 @@ def _add_users(service: Service, user_id: str, crowd: int) -> None:
     """Put copies of a user, each with an address of its own, right into the table."""
     items: Any = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables["users"].items
     user = items[DynamoType({"S": f"user#{user_id}"})]
-    claim = items[DynamoType({"S": "username#ada"})]
+    reserved = items[DynamoType({"S": "username#ada"})]
     for number in range(crowd):
-        for original, name in ((user, f"user#{number:032}"), (claim, f"username#{number:032}")):
+        for original, name in ((user, f"user#{number:032}"), (reserved, f"username#{number:032}")):
             key = DynamoType({"S": name})
             item = copy.copy(original)
             item.hash_key = key

@@ -222,8 +222,8 @@ class Exercises:
         address = self._signed_address()
         for _ in range(2):
             self._call(200, "POST", address, files={"file": png("red")})
-        # Deleted between claim and result: what it has left is its own to delete. A deletion that
-        # came too late shows nothing, and is tried again.
+        # The upload is deleted while its photo is processed: the function deletes what it has
+        # written. A deletion that comes too late shows nothing, and is tried again.
         with self._client.stream_reader({"Enabled": False}, {"Enabled": True}):
             for _ in range(20):
                 answer = self._send_and_delete(self._signed_address())

@@ -184,7 +184,7 @@ def test_an_address_takes_one_photo(service: Service) -> None:
     before = (service.everything(), service.objects())
     answer = post(service, address, *form(("file", flower())))
     message = assert_error(answer, "AlreadyExists", "ImageAlreadyUploaded", 409)
-    assert message == "This address takes one photo and has one already; ask for another address."
+    assert message == "This address takes one photo and has received it; ask for another address."
     assert (service.everything(), service.objects()) == before
 
 
@@ -319,9 +319,9 @@ FORM = form(("file", PHOTO))
             "multipart/form-data; boundary=b",
             "expected exactly 1 file part",
         ),
-        (FORM[0], "multipart/form-data", "The content type names no boundary."),
-        (FORM[0], "image/jpeg", "The content type has to be multipart/form-data."),
-        (FORM[0], None, "The content type has to be multipart/form-data."),
+        (FORM[0], "multipart/form-data", "The content type must have a boundary."),
+        (FORM[0], "image/jpeg", "The content type must be multipart/form-data."),
+        (FORM[0], None, "The content type must be multipart/form-data."),
         (FORM[0][:-50], FORM[1], "The form is broken: "),
         (b"", FORM[1], "The form is broken: "),
         (FORM[0], "multipart/form-data; boundary=other", "The form is broken: "),

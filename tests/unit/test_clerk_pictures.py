@@ -390,8 +390,8 @@ def test_a_default_picture_follows_the_name_and_keeps_the_colour(clerk: Clerk) -
         ({"first_name": "'t", "last_name": "(van)"}, "TV"),
         ({"first_name": "🎉", "last_name": "42", "username": "ada"}, "A"),
         ({"username": "_.x"}, "X"),
-        ({"username": "42"}, "nobody"),
-        ({}, "nobody"),
+        ({"username": "42"}, "outline"),
+        ({}, "outline"),
     ],
 )
 def test_initials_are_the_first_letters_of_the_names(
@@ -404,7 +404,7 @@ def test_initials_are_the_first_letters_of_the_names(
 
 @pytest.mark.parametrize("letters", ["AL", "ÉŁ", "ЖЯ", "ΩΨ", "अ"])
 def test_letters_of_many_scripts_are_drawn(service: Service, letters: str) -> None:
-    nobody = service.call("GET", "/avatars/374151/nobody.webp").content
+    nobody = service.call("GET", "/avatars/374151/outline.webp").content
     assert service.call("GET", f"/avatars/374151/{letters}.webp").content != nobody
     assert service.call("GET", "/avatars/374151/山.webp").content == nobody
 

@@ -194,7 +194,7 @@ def test_each_change_is_a_line_with_who_whom_what_and_outcome(
         {"who": user_id, "whom": user_id, "kind": f"PATCH {ME}", "outcome": "done"},
         {"who": user_id, "whom": user_id, "kind": f"PATCH {ME}", "outcome": "forbidden"},
         {
-            "who": "nobody",
+            "who": "anonymous",
             "whom": user_id,
             "kind": f"DELETE {USERS}/{{user_id}}",
             "outcome": "unauthenticated",

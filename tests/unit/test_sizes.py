@@ -122,10 +122,10 @@ def test_nobody_is_seen_like_somebody_without_a_name(service: Service) -> None:
         UpdateExpression="REMOVE first_name, last_name",
     )
     nameless = find(service, user["id"])
-    assert nameless.endswith("/nobody.webp")
+    assert nameless.endswith("/outline.webp")
     service.with_key("DELETE", f"/api/v1/shared/users/{user['id']}")
     assert find(service, user["id"]) == nameless
-    assert find(service, str(uuid.uuid4())).endswith("/nobody.webp")
+    assert find(service, str(uuid.uuid4())).endswith("/outline.webp")
 
 
 def test_finding_a_picture_costs_one_read(service: Service) -> None:

@@ -173,8 +173,12 @@ import vignette
     assert fresh_python(code, compiled).startswith("compiled patterns are not used: AttributeError")
 
 
-@pytest.mark.parametrize(("initialization", "primed"), [("on-demand", False), ("snap-start", True)])
-def test_a_snapshot_holds_what_the_first_requests_need(initialization: str, primed: bool) -> None:
+@pytest.mark.parametrize(
+    ("initialization", "preloaded"), [("on-demand", False), ("snap-start", True)]
+)
+def test_a_snapshot_holds_what_the_first_requests_need(
+    initialization: str, preloaded: bool
+) -> None:
     code = f"""
 import runpy
 runpy.run_path({str(ROOT / "functions" / "profiles" / "app.py")!r})
@@ -186,5 +190,5 @@ print(loaded, aws.client.cache_info().currsize)
     printed = fresh_python(
         code, **ENVIRONMENT, **keys, AWS_LAMBDA_INITIALIZATION_TYPE=initialization
     )
-    loaded, clients = (sorted(VALIDATION | TOKENS | SECRETS), 2) if primed else ([], 0)
+    loaded, clients = (sorted(VALIDATION | TOKENS | SECRETS), 2) if preloaded else ([], 0)
     assert printed == f"{loaded} {clients}\n"

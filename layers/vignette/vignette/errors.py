@@ -69,7 +69,7 @@ class TooManyUploads(VignetteError):
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(
-            f"A user may begin no more uploads for another {retry_after_seconds} seconds."
+            f"The user has begun too many uploads; try again in {retry_after_seconds} seconds."
         )
         self.retry_after_seconds = retry_after_seconds
 

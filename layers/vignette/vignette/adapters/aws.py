@@ -71,7 +71,11 @@ def client(service: str) -> Any:  # noqa: ANN401  (each adapter names its own cl
 
 
 def _refuse_what_may_outlast_the_invocation(**_: object) -> None:
-    """Called by botocore before every attempt. Raises `Unavailable`, which it does not repeat."""
+    """Refuse an attempt that could outlast the invocation; botocore calls this before each.
+
+    Raises:
+        Unavailable: There is too little time left; botocore does not repeat that.
+    """
     if deadline.remaining() < _NEEDED_SECONDS:
         raise Unavailable("The services behind this one take too long.")
 
@@ -82,11 +86,14 @@ def _repeat_what_broke_off(
     attempts: int,
     **_: object,
 ) -> float | None:
-    """Called by botocore after every attempt; the seconds after which there is to be another one.
+    """The seconds after which an attempt is repeated, or None; botocore calls this after each.
 
     botocore takes a body that is shorter than its Content-Length for the whole, so that an item
     that is there seems not to be (`enforce_content_length` in botocore/httpsession.py). Bodies that
-    are streamed are read later. Raises `Unavailable` after the last attempt.
+    are streamed are read later.
+
+    Raises:
+        Unavailable: The last attempt broke off as well.
     """
     if response is None or operation.has_streaming_output:
         return None
@@ -104,7 +111,11 @@ def region() -> str:
 
 
 def credentials() -> "ReadOnlyCredentials":
-    """The credentials of the function's role as they are now, refreshed where they expire."""
+    """The credentials of the function's role as they are now, refreshed where they expire.
+
+    Raises:
+        Unavailable: The function has no credentials.
+    """
     found = session().get_credentials()
     if found is None:
         raise Unavailable("The service has no AWS credentials.")
@@ -115,7 +126,9 @@ def credentials() -> "ReadOnlyCredentials":
 def aws_errors() -> Iterator[None]:
     """Turn AWS being throttled, broken or out of reach into `Unavailable`.
 
-    Other errors of AWS are faults of ours and pass through.
+    Raises:
+        Unavailable: AWS was throttled, failed, or did not answer.
+        ClientError: AWS refused the call for another reason, which is a fault of ours.
     """
     try:
         yield

@@ -90,7 +90,11 @@ def key_of(url: str) -> str | None:
 def read(key: str, *, max_bytes: int) -> StoredObject | None:
     """Read an object, or None where there is none; its body only up to `max_bytes`.
 
-    Raises `Unavailable`.
+    Raises:
+        Unavailable: S3 did not do it.
+        ClientError: S3 refused the call.
+        BotoCoreError: The body broke off at every attempt; `aws_errors` turns it into
+            `Unavailable`.
     """
     try:
         with aws.aws_errors():
@@ -113,7 +117,11 @@ def read(key: str, *, max_bytes: int) -> StoredObject | None:
 
 
 def put(key: str, body: bytes, *, content_type: str, cache_control: str) -> None:
-    """Write an object. Raises `Unavailable`."""
+    """Write an object.
+
+    Raises:
+        Unavailable: S3 did not do it.
+    """
     with aws.aws_errors():
         _client().put_object(
             Bucket=settings.bucket(),
@@ -125,7 +133,11 @@ def put(key: str, body: bytes, *, content_type: str, cache_control: str) -> None
 
 
 def keys(prefix: str) -> list[str]:
-    """The keys under a prefix, at most 1,000 (one call). Raises `Unavailable`."""
+    """The keys under a prefix, at most 1,000 (one call).
+
+    Raises:
+        Unavailable: S3 did not do it.
+    """
     with aws.aws_errors():
         answer = _client().list_objects_v2(Bucket=settings.bucket(), Prefix=prefix)
     return [entry["Key"] for entry in answer.get("Contents", [])]
@@ -134,7 +146,8 @@ def keys(prefix: str) -> list[str]:
 def delete(keys: Iterable[str]) -> None:
     """Delete up to 1,000 objects; one that is not there counts as deleted.
 
-    Raises `Unavailable` where S3 could not delete all of them.
+    Raises:
+        Unavailable: S3 could not delete all of them.
     """
     with aws.aws_errors():
         answer = _client().delete_objects(

@@ -12,7 +12,8 @@ _MAX_BATCH = 10  # limit of AWS, in one SendMessageBatch
 def send(url: str, bodies: Iterable[str]) -> None:
     """Send messages to the queue at an address, ten in a call.
 
-    Raises `Unavailable` where SQS did not take all of them; it may have taken some.
+    Raises:
+        Unavailable: SQS did not take all of them; it may have taken some.
     """
     for some in batched(bodies, _MAX_BATCH, strict=False):
         entries = [{"Id": str(at), "MessageBody": body} for at, body in enumerate(some)]

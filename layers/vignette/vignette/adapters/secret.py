@@ -21,8 +21,11 @@ _refreshed_at = float("-inf")
 def candidates() -> Iterator[str]:
     """The values of the secret that are accepted, the most likely first.
 
-    The first are cached for `settings.SECRET_CACHE_SECONDS`; who asks for more after those gets
-    them read again, so that a key works as soon as it is rotated in. Raises `Unavailable`.
+    The first are cached for `settings.SECRET_CACHE_SECONDS`. When these are used up, the secret is
+    read again, so that a key works as soon as the secret is rotated.
+
+    Raises:
+        Unavailable: Secrets Manager did not do it.
     """
     global _refreshed_at
     for stage in _STAGES:

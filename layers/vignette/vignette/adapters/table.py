@@ -169,7 +169,11 @@ _TRANSACTION_NAMES = {"AddToAny": "Update", "Check": "ConditionCheck"}
 
 
 def get(table: str, key: Item) -> Item | None:
-    """Read one item, consistently. Raises `Unavailable`."""
+    """Read one item, consistently.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
+    """
     with aws_errors():
         answer = _client().get_item(TableName=table, Key=_to_wire(key), ConsistentRead=True)
     return _from_wire(answer["Item"]) if "Item" in answer else None
@@ -178,7 +182,8 @@ def get(table: str, key: Item) -> Item | None:
 def get_many(keys: Sequence[tuple[str, Item]]) -> list[Item | None]:
     """Read up to 100 items of one or more tables consistently, in the order of `keys`.
 
-    Raises `Unavailable` where DynamoDB keeps returning keys unprocessed.
+    Raises:
+        Unavailable: DynamoDB did not do it, or keeps returning keys unprocessed.
     """
     wanted: dict[str, Any] = {}
     for table, key in keys:
@@ -219,7 +224,8 @@ def query(
 ) -> Iterator[Item]:
     """The items of an index that match a key condition, read page by page as they are wanted.
 
-    Raises `Unavailable`.
+    Raises:
+        Unavailable: DynamoDB did not do it.
     """
     request: dict[str, Any] = {
         "TableName": table,
@@ -241,7 +247,10 @@ def query(
 def write(action: Put | Update | Delete) -> Item | None:
     """Do one conditional write; an update answers with the item as it is afterwards.
 
-    Raises `ConditionFailed`, with the item that was found instead, and `Unavailable`.
+    Raises:
+        ConditionFailed: The condition did not hold; it has the item that was found instead.
+        Unavailable: DynamoDB did not do it.
+        ClientError: DynamoDB refused the call for another reason.
     """
     request = action.parameters()
     request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
@@ -266,7 +275,8 @@ def write(action: Put | Update | Delete) -> Item | None:
 def delete_many(table: str, keys: Sequence[Item]) -> None:
     """Delete items whatever they are, 25 in a call; one that is not there counts as deleted.
 
-    Raises `Unavailable` if DynamoDB keeps returning keys unprocessed.
+    Raises:
+        Unavailable: DynamoDB did not do it, or keeps returning keys unprocessed.
     """
     for some in batched(keys, _MAX_BATCH_WRITES, strict=False):
         wanted: Any = {table: [{"DeleteRequest": {"Key": _to_wire(key)}} for key in some]}
@@ -285,8 +295,11 @@ def transact(actions: Sequence[Action]) -> None:
     """Do all of the actions or none.
 
     botocore sends a ClientRequestToken, so that its own retries cannot apply them twice.
-    Raises `ConditionFailed`, and `Unavailable` where other transactions keep touching the
-    same items.
+
+    Raises:
+        ConditionFailed: The conditions of some actions did not hold; it has those actions.
+        Unavailable: DynamoDB did not do it, or other transactions keep touching the same items.
+        ClientError: DynamoDB refused the call for another reason.
     """
     names = [type(action).__name__ for action in actions]
     for attempt in range(1, _CONFLICT_ATTEMPTS + 1):

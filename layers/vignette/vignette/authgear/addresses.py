@@ -27,9 +27,12 @@ def image_uri(object_id: str) -> str:
 
 
 def signed(path: str) -> str:
-    """A path with a query that lets whoever has it POST there for 15 minutes.
+    """A path with a query that lets anybody who has it POST there for 15 minutes.
 
-    It needs no `Authorization`. Raises `Unavailable`.
+    It needs no `Authorization`.
+
+    Raises:
+        Unavailable: The secret key cannot be read.
     """
     now = datetime.fromtimestamp(int(time.time()), UTC)
     query = [
@@ -43,7 +46,9 @@ def signed(path: str) -> str:
 def verify(path: str, query: Sequence[tuple[str, str]]) -> int:
     """When a signed address expires, in seconds since the epoch.
 
-    Raises `ApiError` where it was altered or has expired, and `Unavailable`.
+    Raises:
+        ApiError: The address was altered, or has expired.
+        Unavailable: The secret key cannot be read.
     """
     values = dict(query)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLError, StringValueNode, ValueNode, value_from_ast_untyped
 
-from vignette.authgear.errors import invalid
+from vignette.authgear.errors import InvalidInput
 
 
 def node_id(user_id: str) -> str:
@@ -20,13 +20,13 @@ def user_of(node: str) -> str:
     """The id of the user that a node id names.
 
     Raises:
-        ApiError: It is not a node id, or one of something else.
+        InvalidInput: It is not a node id, or one of something else.
     """
     kind, separator, user_id = (decoded(node) or "").partition(":")
     if not separator:
-        raise invalid("invalid ID")
+        raise InvalidInput("invalid ID")
     if kind != "User":
-        raise invalid(f"unknown node type: {kind}")
+        raise InvalidInput(f"unknown node type: {kind}")
     return user_id
 
 

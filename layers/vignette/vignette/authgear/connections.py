@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vignette.authgear.codecs import decoded, encoded
-from vignette.authgear.errors import ApiError, invalid
+from vignette.authgear.errors import ApiError, InvalidInput
 from vignette.domain.model import User
 
 # Authgear's limit on a page (`pkg/util/graphqlutil`).
@@ -18,12 +18,13 @@ def positions(
     """The positions that a page of a list of `total` users covers (section 4.4).
 
     Raises:
-        ApiError: A number is negative, or a cursor is none of ours.
+        InvalidInput: A number is negative.
+        ApiError: A cursor is not one of this service's.
     """
     if first is None and last is None:
         first = _MAX_PAGE
     if (first or 0) < 0 or (last or 0) < 0:
-        raise invalid("first and last must not be negative")
+        raise InvalidInput("first and last must not be negative")
     start = min(_offset(after) + 1, total) if after else 0
     stop = max(min(_offset(before), total), start) if before else total
     if first is not None:

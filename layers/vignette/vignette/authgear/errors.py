@@ -46,24 +46,35 @@ class Cause:
         return f"{self.location}: {self.kind}: {said}"
 
 
-def validation_failed(*causes: Cause) -> ApiError:
+class ValidationFailed(ApiError):
     """Attributes that are unknown or wrong, each one named."""
-    return ApiError(
-        "Invalid",
-        "ValidationFailed",
-        "\n".join(["invalid value:", *map(str, causes)]),
-        {
-            "causes": [
-                {"location": each.location, "kind": each.kind, "details": each.details}
-                for each in causes
-            ]
-        },
-    )
+
+    def __init__(self, *causes: Cause) -> None:
+        super().__init__(
+            "Invalid",
+            "ValidationFailed",
+            "\n".join(["invalid value:", *map(str, causes)]),
+            {
+                "causes": [
+                    {"location": each.location, "kind": each.kind, "details": each.details}
+                    for each in causes
+                ]
+            },
+        )
 
 
-def unusable_picture(reason: str) -> ApiError:
+class UnusablePicture(ValidationFailed):
     """A `picture` that names nothing that could be one."""
-    return validation_failed(Cause("/picture", "format", {"format": "x_picture", "error": reason}))
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(Cause("/picture", "format", {"format": "x_picture", "error": reason}))
+
+
+class InvalidInput(ApiError):
+    """A request that is wrong in a way without a reason of its own."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("Invalid", "Invalid", message)
 
 
 def attribute_error(error: errors.VignetteError) -> errors.VignetteError:
@@ -75,22 +86,17 @@ def attribute_error(error: errors.VignetteError) -> errors.VignetteError:
         case errors.Invalid(problems=(problem,)):
             name = _ATTRIBUTES.get(problem.field, problem.field)
             detail = {"msg": "is not an identity of the user"}
-            return validation_failed(Cause(f"/{name}", "general", detail))
+            return ValidationFailed(Cause(f"/{name}", "general", detail))
         case errors.NotFound(code="upload_not_found"):
-            return unusable_picture("there is no such image for this user")
+            return UnusablePicture("there is no such image for this user")
         case (
             errors.UploadInUse()
             | errors.UploadNotReady()
             | errors.UploadWrongKind()
             | errors.UploadWrongScope()
         ):
-            return unusable_picture(error.detail)
+            return UnusablePicture(error.detail)
     return error
-
-
-def invalid(message: str) -> ApiError:
-    """A request that is wrong in a way without a reason of its own."""
-    return ApiError("Invalid", "Invalid", message)
 
 
 @dataclass(frozen=True, slots=True)

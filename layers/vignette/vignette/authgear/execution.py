@@ -34,7 +34,11 @@ _MAX_VALIDATION_ERRORS = 20
 
 
 def read_request(content_type: str, body: bytes) -> dict[str, Any]:
-    """The query, variables and operation name of a request. Raises `ApiError`."""
+    """The query, variables and operation name of a request.
+
+    Raises:
+        ApiError: The body is not such a request.
+    """
     try:
         text = body.decode()
         if content_type.partition(";")[0].strip().lower() == "application/graphql":

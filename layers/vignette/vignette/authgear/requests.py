@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from vignette import settings
-from vignette.authgear.errors import Cause, unusable_picture, validation_failed
+from vignette.authgear.errors import Cause, UnusablePicture, ValidationFailed
 from vignette.domain import pictures
 from vignette.domain.ids import is_upload_id
 from vignette.domain.profiles import Profile
@@ -22,7 +22,7 @@ type Attributes = Mapping[str, Any]
 
 # Shown, but what they say follows from something else, so they are ignored where they are sent.
 _DERIVED = frozenset({"email_verified", "phone_number_verified", "updated_at"})
-_IDENTITIES = frozenset({"email", "phone_number", "preferred_username"})
+_UNIQUE_VALUES = frozenset({"email", "phone_number", "preferred_username"})
 # Attributes that are fields of every user.
 _FIELDS = frozenset({"given_name", "family_name", "locale"})
 # Attributes that only this API has.
@@ -31,7 +31,7 @@ _OTHERS = frozenset({"name", "middle_name", "nickname", "profile", "website", "g
     "zoneinfo",
     "address",
 }
-_NAMES = _IDENTITIES | _FIELDS | _OTHERS | {"picture"}
+_NAMES = _UNIQUE_VALUES | _FIELDS | _OTHERS | {"picture"}
 _DISPLAY_NAMES = {"name", "given_name", "family_name", "middle_name", "nickname"}
 _HIDDEN = re.compile(characters.HIDDEN)
 _ADDRESS_PARTS = frozenset(
@@ -52,7 +52,8 @@ def profile(standard: Attributes, origin: str) -> Profile:
     """The profile that standard attributes describe; `origin` is the service's own.
 
     Raises:
-        ApiError: Some are unknown or wrong, each one named, or `picture` is not of this app.
+        ValidationFailed: Attributes are unknown or wrong, each one named, or `picture` is not
+            of this app.
     """
     wanted = _validated(standard)
     upload_id, url = _picture(wanted.get("picture"), origin)
@@ -73,7 +74,7 @@ def _picture(value: str | None, origin: str) -> tuple[str | None, str | None]:
     """The upload that a valid `picture` names, or its address if it is somewhere else.
 
     Raises:
-        ApiError: It is an object of another app.
+        UnusablePicture: It is an object of another app.
     """
     if value is None:
         return None, None
@@ -92,20 +93,20 @@ def _picture(value: str | None, origin: str) -> tuple[str | None, str | None]:
         ):
             return object_id, None
         case [app_id, *_] if app_id != settings.admin_api_app_id():
-            raise unusable_picture("the image belongs to another app")
-    raise unusable_picture("there is no such image")
+            raise UnusablePicture("the image belongs to another app")
+    raise UnusablePicture("there is no such image")
 
 
 def _validated(standard: Attributes) -> Attributes:
     """The attributes without those that are derived.
 
     Raises:
-        ApiError: Some are unknown or wrong; it names each.
+        ValidationFailed: Some are unknown or wrong; it names each.
     """
     wanted = {name: value for name, value in standard.items() if name not in _DERIVED}
     causes = [cause for name, value in wanted.items() for cause in _causes(name, value)]
     if causes:
-        raise validation_failed(*causes)
+        raise ValidationFailed(*causes)
     return wanted
 
 

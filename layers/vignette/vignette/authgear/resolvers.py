@@ -8,7 +8,13 @@ from graphql import GraphQLResolveInfo
 
 from vignette.authgear import connections, requests, responses
 from vignette.authgear.codecs import decoded, node_id, user_of
-from vignette.authgear.errors import ApiError, Cause, attribute_error, invalid, validation_failed
+from vignette.authgear.errors import (
+    ApiError,
+    Cause,
+    InvalidInput,
+    ValidationFailed,
+    attribute_error,
+)
 from vignette.domain import profiles, users
 from vignette.domain.ids import loggable
 from vignette.domain.model import User
@@ -51,11 +57,15 @@ type Resolver = Callable[..., Any]  # of an object, Info, and arguments in Pytho
 
 
 def _target(given: Mapping[str, Any]) -> str:
-    """The user that the input of a mutation names. Raises `ApiError`."""
+    """The id of the user that the input of a mutation names.
+
+    Raises:
+        InvalidInput: It names none.
+    """
     try:
         return user_of(given["userID"])
     except ApiError:
-        raise invalid("invalid user ID") from None
+        raise InvalidInput("invalid user ID") from None
 
 
 def _node(_: object, info: Info, id: str) -> User | None:
@@ -64,7 +74,7 @@ def _node(_: object, info: Info, id: str) -> User | None:
 
 def _nodes(_: object, info: Info, ids: list[str]) -> list[User | ApiError | None]:
     if len(ids) > _MAX_NODES:
-        raise invalid(f"at most {_MAX_NODES} IDs")
+        raise InvalidInput(f"at most {_MAX_NODES} IDs")
     found: list[str | ApiError] = []
     for each in ids:
         try:
@@ -143,25 +153,25 @@ def _wrong_argument(message: str) -> ApiError:
 def _create_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, Any]:
     login_id = input["definition"].get("loginID")
     if not login_id:
-        raise invalid("exactly 1 field must be present in identity definition")
+        raise InvalidInput("exactly 1 field must be present in identity definition")
     key, value = login_id["key"], login_id["value"]
     if not key or not value:
-        raise invalid("login ID key & value is required")
+        raise InvalidInput("login ID key & value is required")
     if key not in _LOGIN_IDS:
         cause = {"cause": {"kind": "InvalidLoginIDKey"}}
         raise ApiError("Invalid", "InvariantViolated", "invalid login ID key", cause)
     error = _format_error(key, value)
     if error:
-        raise validation_failed(Cause(f"/{key}", "format", {"format": key, "error": error}))
+        raise ValidationFailed(Cause(f"/{key}", "format", {"format": key, "error": error}))
     user = users.blank()
-    identity = (users.identification(user.id, value, verified=False),)
+    identifications = (users.identification(user.id, value, verified=False),)
     match key:
         case "username":
             user = replace(user, username=value)
         case "email":
-            user = replace(user, emails=identity)
+            user = replace(user, emails=identifications)
         case _:
-            user = replace(user, phones=identity)
+            user = replace(user, phones=identifications)
     user = users.create(user, attempt=user.id)
     _context(info).keep(user)
     return {"user": user}

@@ -53,7 +53,7 @@ def formatted_name(user: User) -> str | None:
 
 
 def account_id(user: User) -> str | None:
-    """The identity that a user is shown by where there is room for one."""
+    """The address, username or number that names a user where there is room for one."""
     if user.email:
         return user.email.value
     return user.username or (user.phone.value if user.phone else None)

@@ -37,7 +37,7 @@ _PHOTOS = {
         HTTPStatus.BAD_REQUEST,
         "request_body_invalid",
         "Unsupported image type",
-        "The file is no JPEG, PNG, GIF, WebP, AVIF, HEIC or ICO image.",
+        "The file must be a JPEG, PNG, GIF, WebP, AVIF, HEIC or ICO image.",
     ),
     "corrupt_image": (
         HTTPStatus.BAD_REQUEST,

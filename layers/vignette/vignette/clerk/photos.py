@@ -12,11 +12,17 @@ _MIB = 1024 * 1024
 
 
 def photo(request: Request) -> bytes:
-    """The bytes of the form's field `file`. Raises `ClerkError` and `Malformed`."""
+    """The bytes of the form's field `file`.
+
+    Raises:
+        PhotoTooLarge: It is larger than a request can bring.
+        ClerkError: There is not exactly one file.
+        Malformed: The body is not a form.
+    """
     try:
         body = request.body(max_bytes=settings.MAX_BODY_BYTES)
     except TooLarge:
-        raise _too_large() from None
+        raise PhotoTooLarge from None
     files = [
         each.content
         for each in forms.files(request.headers.get("content-type"), body)
@@ -31,18 +37,21 @@ def photo(request: Request) -> bytes:
             parameter="file",
         )
     if len(files[0]) > settings.MAX_FORM_PHOTO_BYTES:
-        raise _too_large()
+        raise PhotoTooLarge
     return files[0]
 
 
-def _too_large() -> ClerkError:
-    return ClerkError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "image_too_large",
-        "Image too large",
-        f"A request can bring an image of at most {settings.MAX_FORM_PHOTO_BYTES // _MIB} MiB. "
-        f"Up to {settings.MAX_UPLOAD_BYTES // _MIB} MiB can be sent with a presigned form: "
-        "POST /api/v1/uploads, send the image to the `url` it answers, then update the user "
-        "with the `uploadId` as `profile_image_id`.",
-        parameter="file",
-    )
+class PhotoTooLarge(ClerkError):
+    """A photo that takes a presigned form, because a request cannot bring it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "image_too_large",
+            "Image too large",
+            f"A request can bring an image of at most {settings.MAX_FORM_PHOTO_BYTES // _MIB} MiB. "
+            f"Up to {settings.MAX_UPLOAD_BYTES // _MIB} MiB can be sent with a presigned form: "
+            "POST /api/v1/uploads, send the image to the `url` it answers, then update the user "
+            "with the `uploadId` as `profile_image_id`.",
+            parameter="file",
+        )

@@ -35,8 +35,10 @@ class Page:
 def filters(request: Request) -> dict[str, list[str]]:
     """The exact filters, as `users.matching` takes them.
 
-    A name may have `[]` behind it, and be repeated. Raises `Invalid` for parameters that
-    neither filter exactly nor say which page.
+    A name may end with `[]`, and be repeated.
+
+    Raises:
+        Invalid: A filter has too many values, or one that cannot be used.
     """
     found: dict[str, list[str]] = {}
     for name, value in request.query:
@@ -51,7 +53,11 @@ def filters(request: Request) -> dict[str, list[str]]:
 
 
 def page(request: Request) -> Page:
-    """Which part of a list is asked for: by default the ten newest."""
+    """The part of a list that is asked for: by default the ten newest.
+
+    Raises:
+        Invalid: A number or the order is not one that the API has.
+    """
     given = dict(reversed(request.query))  # the first of several counts
     order = given.get("order_by", "-created_at").replace(" ", "+")
     order_by = order.removeprefix("-").removeprefix("+")
@@ -67,7 +73,11 @@ def page(request: Request) -> Page:
 
 
 def refuse_unknown(request: Request, *, paged: bool) -> None:
-    """Raise `Invalid` where a query has parameters that the service does not have."""
+    """Refuse a query with parameters that the service does not have.
+
+    Raises:
+        Invalid: It has some; each is named.
+    """
     known = {*_FILTERS, *(f"{name}[]" for name in _FILTERS), _VERSION, *(_PAGE if paged else ())}
     unknown = dict.fromkeys(name for name, _ in request.query if name not in known)
     if unknown:
@@ -76,12 +86,16 @@ def refuse_unknown(request: Request, *, paged: bool) -> None:
 
 
 def _value(parameter: str, value: str) -> str:
-    """A value to filter by, without the sign that says to include it."""
+    """A value to filter by, without the sign that says to include it.
+
+    Raises:
+        Invalid: The sign excludes users, which this service cannot do.
+    """
     if parameter == "phone_number" and value.startswith(" "):
         return f"+{value[1:]}"  # a plus sign that the client did not encode
     if parameter in _SIGNED:
         if value.startswith("-"):
-            code, detail = "form_param_value_invalid", "cannot leave users out here"
+            code, detail = "form_param_value_invalid", "cannot exclude users"
             raise Invalid(FieldProblem(parameter, code, detail))
         return value.removeprefix("+").removeprefix(" ")
     return value

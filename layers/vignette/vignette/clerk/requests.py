@@ -49,7 +49,11 @@ _NEVER_NULL = (
 
 
 def _nothing(value: object) -> None:
-    """Accept only values that ask for nothing."""
+    """Accept only values that ask for nothing.
+
+    Raises:
+        PydanticCustomError: The value asks for something.
+    """
     if value:
         raise PydanticCustomError("form_param_unknown", "")
 
@@ -199,7 +203,12 @@ class NewIdentification:
 
 
 def new_user(request: Request, user_id: str) -> User:
-    """The user to create."""
+    """The user to create.
+
+    Raises:
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     body = _parse(NewUser, request)
     user = users.blank(user_id)
     emails = _identifications(
@@ -212,7 +221,12 @@ def new_user(request: Request, user_id: str) -> User:
 
 
 def user_changes(request: Request) -> ProfileChanges:
-    """What to change of a user."""
+    """What to change of a user.
+
+    Raises:
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     metadata_apart = _api_version(request) >= _METADATA_APART
     body = _parse(UserPatch if metadata_apart else UserPatchWithMetadata, request)
     if body.primary_web3_wallet_id is not None:
@@ -229,13 +243,23 @@ def user_changes(request: Request) -> ProfileChanges:
 
 
 def new_metadata(request: Request) -> UserChanges:
-    """Metadata that takes the place of what is there, each kind as a whole."""
+    """Metadata that replaces what is there, each kind as a whole.
+
+    Raises:
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     given = _parse(NewMetadata, request).model_dump(exclude_unset=True)
     return cast("UserChanges", {name: document or {} for name, document in given.items()})
 
 
 def metadata_patch(request: Request) -> Callable[[User], User]:
-    """A change that merges metadata into a user's: deeply, and null removes a key."""
+    """A change that merges metadata into a user's: deeply, and null removes a key.
+
+    Raises:
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     patches = _parse(MetadataPatch, request).model_dump(exclude_unset=True)
 
     def change(user: User) -> User:
@@ -250,7 +274,12 @@ def metadata_patch(request: Request) -> Callable[[User], User]:
 
 
 def new_identification(request: Request, kind: IdentificationKind) -> NewIdentification:
-    """The address or number to add, and to whom."""
+    """The address or number to add, and the id of its user.
+
+    Raises:
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     body: NewEmailAddress | NewPhoneNumber
     if kind == IdentificationKind.EMAIL:
         body = _parse(NewEmailAddress, request)
@@ -262,14 +291,24 @@ def new_identification(request: Request, kind: IdentificationKind) -> NewIdentif
 
 
 def identification_changes(request: Request, kind: IdentificationKind) -> tuple[bool | None, bool]:
-    """Whether an address or number is verified, None for as it was, and is to be primary."""
+    """Whether to mark an address or number as verified, None for no change, and as primary.
+
+    Raises:
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     model = EmailAddressChanges if kind == IdentificationKind.EMAIL else PhoneNumberChanges
     body: _IdentificationChanges = _parse(model, request)
     return body.verified, bool(body.primary)
 
 
 def given_password(request: Request) -> str:
-    """The password to verify."""
+    """The password to verify.
+
+    Raises:
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     return _parse(GivenPassword, request).password
 
 

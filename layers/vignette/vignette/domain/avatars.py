@@ -31,27 +31,30 @@ COLOURS = (
     "9f1239",
     "374151",
 )
-_NAMELESS = "nobody"
+_OUTLINE = "outline"  # of a person, instead of initials
 
 
 def path(user: "User") -> str:
     """Where a user's default picture is: the colour follows from their id."""
     colour = COLOURS[crc32(user.id.encode()) % len(COLOURS)]
-    return f"/avatars/{colour}/{quote(_initials(user) or _NAMELESS)}.webp"
+    return f"/avatars/{colour}/{quote(_initials(user) or _OUTLINE)}.webp"
 
 
 def draw(colour: str, file: str, *, wanted: int | None = None) -> bytes:
-    """The WebP picture at an address that `path` can give. Raises `NotFound` for another.
+    """The WebP picture at an address that `path` can give.
 
     It has one of the sizes that renditions have: the smallest that is at least `wanted` pixels.
+
+    Raises:
+        NotFound: It is not such an address.
     """
     text, _, extension = file.rpartition(".")
-    initials = "" if text == _NAMELESS else text
+    initials = "" if text == _OUTLINE else text
     if (
         colour not in COLOURS
         or extension != "webp"
         or len(initials) > 2
-        or (not initials and text != _NAMELESS)
+        or (not initials and text != _OUTLINE)
         or any(_initial(each) != each for each in initials)
     ):
         raise NotFound("picture")

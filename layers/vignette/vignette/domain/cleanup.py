@@ -24,14 +24,22 @@ class Task:
 
 
 def delete(task: Task) -> int:
-    """Delete objects; answers how many there were. Raises `Unavailable`."""
+    """Delete objects; answers how many there were.
+
+    Raises:
+        Unavailable: S3 did not do it.
+    """
     if task.digest:
         return renditions.delete_whole_photo(task.upload_id, task.digest)
     return renditions.delete_objects(task.upload_id)
 
 
 def delete_later(tasks: Iterable[Task]) -> None:
-    """Hand tasks to the queue, which tries again for a day. Raises `Unavailable`."""
+    """Hand tasks to the queue, which tries again for a day.
+
+    Raises:
+        Unavailable: SQS did not take all of them.
+    """
     queue.send(settings.cleanup_queue_url(), (json.dumps(asdict(task)) for task in tasks))
 
 

@@ -12,7 +12,12 @@ from vignette.errors import FieldProblem, Invalid, NotFound, Taken
 
 
 def get(kind: IdentificationKind, identification_id: str) -> Identification:
-    """Read an address or number, which is one read. Raises `NotFound` and `Unavailable`."""
+    """Read an address or number; costs one read.
+
+    Raises:
+        NotFound: There is no such address or number.
+        Unavailable: DynamoDB did not do it.
+    """
     return _of_id(kind, users.get(_owner(kind, identification_id)), identification_id)
 
 
@@ -25,11 +30,15 @@ def add(
     primary: bool = False,
     seed: str | None = None,
 ) -> Identification:
-    """Give a user one more, which is the primary one where it is the first or is to be.
+    """Give a user one more; it becomes the primary one if it is the first, or `primary`.
 
-    One of the same value and seed is the same, added by an earlier attempt. Raises `NotFound`,
-    `Taken`, also where the user has it already, `Invalid` where there are too many or the primary
-    one is not verified, and `Unavailable`.
+    One with the same value and seed is the same one, added by an earlier attempt.
+
+    Raises:
+        NotFound: There is no such user.
+        Taken: Another user has it, or this one has already.
+        Invalid: The user has too many, or the primary one is not verified.
+        Unavailable: DynamoDB did not do it, or others keep writing to the user.
     """
     new = users.identification(user_id, value, verified=verified, seed=seed)
 
@@ -40,7 +49,7 @@ def add(
         if any(each.value.lower() == value.lower() for each in existing):
             raise Taken(kind)
         if len(existing) >= settings.MAX_IDENTIFICATIONS:
-            most = f"a user has at most {settings.MAX_IDENTIFICATIONS}"
+            most = f"can be at most {settings.MAX_IDENTIFICATIONS}"
             raise Invalid(FieldProblem(kind, "too_many", most))
         user = kind.on(user, (*existing, new))
         return with_primary(kind, user, new.id) if primary else user
@@ -53,7 +62,10 @@ def update(
 ) -> Identification:
     """Mark one as verified or not, and make it the primary one; None leaves that as it is.
 
-    Raises `NotFound`, `Invalid` where the primary one is not verified, and `Unavailable`.
+    Raises:
+        NotFound: There is no such address or number.
+        Invalid: The primary one is not verified.
+        Unavailable: DynamoDB did not do it, or others keep writing to the user.
     """
 
     def change(user: User) -> User:
@@ -69,9 +81,11 @@ def update(
 
 
 def remove(kind: IdentificationKind, identification_id: str) -> None:
-    """Take one away; after the primary one the first that is verified is primary.
+    """Take one away; the first verified one follows the primary one.
 
-    Raises `NotFound` and `Unavailable`.
+    Raises:
+        NotFound: There is no such address or number.
+        Unavailable: DynamoDB did not do it, or others keep writing to the user.
     """
     was_there = False
 
@@ -93,20 +107,27 @@ def remove(kind: IdentificationKind, identification_id: str) -> None:
 
 
 def with_primary(kind: IdentificationKind, user: User, identification_id: str) -> User:
-    """A user whose primary one is another of theirs, which has to be verified.
+    """A user with another primary address or number, which the user has and which is verified.
 
-    Raises `Invalid`, which names the field `primary_email` or `primary_phone`.
+    Raises:
+        Invalid: The user does not have it, or it is not verified; the field is `primary_email`
+            or `primary_phone`.
     """
     field = f"primary_{kind}"
     existing = kind.of(user)
     wanted = next((each for each in existing if each.id == identification_id), None)
     if wanted is None:
-        raise Invalid(FieldProblem(field, "not_found", "is not one of the user's"))
+        raise Invalid(not_theirs(field))
     if wanted == existing[0]:
         return user
     if not wanted.verified:
-        raise Invalid(FieldProblem(field, "unverified", "has to be verified first"))
+        raise Invalid(FieldProblem(field, "unverified", "must be verified first"))
     return kind.on(user, (wanted, *(each for each in existing if each != wanted)))
+
+
+def not_theirs(field: str) -> FieldProblem:
+    """What is wrong with a field that names an address, number or username of another user."""
+    return FieldProblem(field, "not_found", "is not one of the user's")
 
 
 def _each(

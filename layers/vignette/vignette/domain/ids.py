@@ -46,7 +46,7 @@ def is_user_id(text: str) -> bool:
 def loggable(any_id: str) -> str:
     """An id as it may be logged: a user's that may be an e-mail address only as a hash.
 
-    For an e-mail address or a phone number, whose id contains the user's, it is that.
+    The id of an e-mail address or a phone number contains the user's, which is logged then.
     """
     user_id = user_of_identification(any_id) or any_id
     return _hash(user_id) if "@" in user_id else user_id
@@ -62,7 +62,7 @@ def identification_id(user_id: str, seed: str) -> str:
 
 
 def user_of_identification(identification_id: str) -> str | None:
-    """The user that an address or number is of, or None for what cannot be an id of one."""
+    """The id of the user in the id of an address or number, or None if there is none."""
     found = _IDENTIFICATION.fullmatch(identification_id)
     if not found:
         return None
@@ -79,14 +79,22 @@ def deleted_user_key(user_id: str) -> dict[str, Any]:
 
 
 def user_key(user_id: str) -> dict[str, Any]:
-    """Key of a user in the users table. Raises `NotFound` for what cannot be an id."""
+    """Key of a user in the users table.
+
+    Raises:
+        NotFound: It cannot be an id of a user.
+    """
     if not is_user_id(user_id):
         raise NotFound("user")
     return {"pk": f"user#{user_id}"}
 
 
 def upload_key(upload_id: str) -> dict[str, Any]:
-    """Key of a record in the uploads table. Raises `NotFound` for what cannot be an id."""
+    """Key of a record in the uploads table.
+
+    Raises:
+        NotFound: It cannot be an id of an upload.
+    """
     if not is_upload_id(upload_id):
         raise NotFound("upload")
     return {"id": upload_id}
@@ -98,7 +106,7 @@ def original_object_key(upload_id: str) -> str:
 
 
 def upload_of_original(object_key: str) -> str | None:
-    """The upload whose photo is at an object key, or None where it is nobody's."""
+    """The upload whose photo is at an object key, or None if it is not a key of that kind."""
     upload_id = object_key.removeprefix(_ORIGINALS)
     if upload_id == object_key or not is_upload_id(upload_id):
         return None
@@ -119,7 +127,7 @@ def rendition_object_key(upload_id: str, digest: str, name: int | str) -> str:
 
 
 def upload_of_rendition(object_key: str) -> str | None:
-    """The upload that a rendition's object key is of, or None where it is no such key."""
+    """The upload that a rendition's object key is of, or None if it is not a key of that kind."""
     found = _RENDITION.fullmatch(object_key)
     return found[1] if found else None
 

@@ -65,7 +65,11 @@ def hashed(password: str) -> Password:
 
 
 def imported(hasher: str, digest: str) -> Password:
-    """A digest that was made elsewhere, by one of `HASHERS`. Raises `UnacceptableDigest`."""
+    """A digest that was made elsewhere, by one of `HASHERS`.
+
+    Raises:
+        UnacceptableDigest: It is not in its hasher's form, or asks for too much work.
+    """
     if len(digest) > _MAX_DIGEST_CHARACTERS:
         raise UnacceptableDigest
     HASHERS[hasher].read(digest)
@@ -109,8 +113,11 @@ def _wrong(user: User) -> int:
 def _count_wrong(user: User) -> None:
     """Count a wrong password; with the first and the last that is allowed, an hour begins.
 
-    No `revision` is written: guesses get in nobody's way. Raises `ConditionFailed` if another
-    hour has begun since the user was read, and `Unavailable`.
+    No `revision` is written, so that guesses do not get in the way of changes.
+
+    Raises:
+        ConditionFailed: Another hour has begun since the user was read.
+        Unavailable: DynamoDB did not do it.
     """
     until = user.wrong_passwords_until
     stored = Attr("wrong_passwords_until")

@@ -50,7 +50,7 @@ class AvatarSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Avatar:
-    """What a user is seen with, whoever that is.
+    """What to show of a user; there is always something.
 
     `srcset` has the address of each size (HTML, "srcset attribute"), and is empty for a picture of
     the identity provider. `placeholder` is a ThumbHash in base64, if there is one.
@@ -63,7 +63,7 @@ class Avatar:
 
 
 def avatar(user: User, origin: str) -> Avatar:
-    """What a user is seen with: their own picture, else the provider's, else the default one.
+    """What to show of a user: their own picture, else the provider's, else the default one.
 
     The addresses of their own picture are public, and last as long as the user has it; without
     public pictures they are presigned. `origin` is that of the API. Costs no network call.
@@ -97,10 +97,13 @@ def _srcset(addresses: Mapping[int, str]) -> str:
 
 
 def find(user_id: str, origin: str, wanted: int | None = None) -> str:
-    """Address of what a user is seen with now, whoever that is: like `avatar_url`.
+    """The address of a user's avatar, like `avatar_url`.
 
-    Somebody who does not exist is seen like somebody without a name. The address asks for a
-    picture of `wanted` pixels if it is this service's. Raises `Unavailable`.
+    A user who does not exist has the avatar of one without a name. The address asks for a
+    picture of `wanted` pixels if it is this service's.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
     """
     try:
         user = users.get(user_id)

@@ -7,9 +7,9 @@ from typing import Any, cast
 from vignette import settings
 from vignette.adapters import table
 from vignette.domain import pictures, uploads, users
-from vignette.domain.identifications import with_primary
+from vignette.domain.identifications import not_theirs, with_primary
 from vignette.domain.model import IdentificationKind, ProfileChanges, User, UserChanges
-from vignette.errors import FieldProblem, Invalid, NotFound
+from vignette.errors import Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,6 @@ def delete(user_id: str) -> None:
         NotFound: There is no such user.
         Unavailable: DynamoDB did not do it, or others keep writing to this user.
     """
-
     was_there = False
 
     def read_and_delete() -> None:
@@ -122,10 +121,14 @@ def delete(user_id: str) -> None:
 
 
 def _with_profile(user: User, profile: Profile) -> User:
-    """A user with a profile, but for the upload that it names."""
+    """A user with a profile, but for the upload that it names.
+
+    Raises:
+        Invalid: The address, number or username is not the user's.
+    """
     username = profile.username
     if username is not None and username.lower() != (user.username or "").lower():
-        raise _not_theirs("username")
+        raise Invalid(not_theirs("username"))
     user = _with_primary(IdentificationKind.EMAIL, user, profile.email)
     user = _with_primary(IdentificationKind.PHONE, user, profile.phone)
     if profile.picture is None:
@@ -140,15 +143,15 @@ def _with_profile(user: User, profile: Profile) -> User:
 
 
 def _with_primary(kind: IdentificationKind, user: User, value: str | None) -> User:
-    """A user whose primary address or number is the one with a value, if there is a value."""
+    """A user whose primary address or number is the one with a value, if there is a value.
+
+    Raises:
+        Invalid: The user does not have it.
+    """
     if value is None:
         return user
     existing = kind.of(user)
     wanted = next((each for each in existing if each.value.lower() == value.lower()), None)
     if wanted is None:
-        raise _not_theirs(kind)
+        raise Invalid(not_theirs(kind))
     return kind.on(user, (wanted, *(each for each in existing if each is not wanted)))
-
-
-def _not_theirs(field: str) -> Invalid:
-    return Invalid(FieldProblem(field, "not_found", "is not one of the user's"))

@@ -101,7 +101,7 @@ def give_up(upload_id: str) -> Delivery:
 
 
 def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -> Upload:
-    """Render a ready upload that is nobody's picture yet anew, framed by the user.
+    """Make the renditions of a ready upload again with another crop, before it is a picture.
 
     Without a crop it is framed as if the user had never done it. Of several changes at the same
     time one is the last, and the renditions of all others are deleted. With `owner`, only an
@@ -111,7 +111,7 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
         NotFound: There is no such upload, or its photo is gone.
         UploadNotReady: It is pending.
         UploadFailed: It has failed.
-        UploadInUse: It is somebody's picture, perhaps since a moment ago.
+        UploadInUse: It is a picture, perhaps since a moment ago.
         UnusablePhoto: The photo cannot be decoded this time.
         Unavailable: AWS did not do it, or others keep framing the same upload.
     """
@@ -204,11 +204,11 @@ def store(upload_id: str, digest: str, rendered: "Result") -> dict[str, Any]:
 
 
 def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
-    """Make a ready upload that is nobody's of a photo that the service has in hand.
+    """Make a ready upload without an owner of a photo that was sent to the service itself.
 
-    For an id that was given out to be used once, until `usable_until`, in seconds since the
-    epoch. The photo is kept whole as well, unless that is more than one answer can carry. The same
-    photo may be sent again, and costs one read.
+    Its id was given out for one photo, until `usable_until`, in seconds since the epoch. The photo
+    is kept whole as well, unless that is more than one answer can carry. The same photo may be sent
+    again, and costs one read.
 
     Raises:
         UnusablePhoto: The photo cannot become a picture; nothing was written.
@@ -235,8 +235,12 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
 def read_public(upload_id: str, *, whole: bool, wanted: int | None = None) -> bytes:
     """A square rendition, or the whole picture if it was kept, as WebP.
 
-    The largest square, or the smallest that is at least `wanted` pixels wide. Only of what is
-    somebody's picture now. Raises `NotFound` and `Unavailable`.
+    The largest square, or the smallest that is at least `wanted` pixels wide. Only of an upload
+    that is a picture now.
+
+    Raises:
+        NotFound: There is no such picture, or it is not shown any more.
+        Unavailable: AWS did not do it.
     """
     upload = _shown(upload_id)
     if whole and upload.whole:
@@ -248,7 +252,11 @@ def read_square(upload_id: str, digest: str, file: str, *, wanted: int | None = 
     """A square rendition by the parts of its object key, or the one that is `wanted` pixels wide.
 
     If there is none of exactly that size, the smallest that is larger, else the largest. Only of
-    what is somebody's picture now. Raises `NotFound` and `Unavailable`.
+    an upload that is a picture now.
+
+    Raises:
+        NotFound: There is no such picture, or it is not shown any more.
+        Unavailable: AWS did not do it.
     """
     size = _FILES.get(file)
     if size is None or not is_upload_id(upload_id) or not _DIGEST.fullmatch(digest):
@@ -260,7 +268,12 @@ def read_square(upload_id: str, digest: str, file: str, *, wanted: int | None = 
 
 
 def _shown(upload_id: str) -> Upload:
-    """The upload that is somebody's picture now. Raises `NotFound` and `Unavailable`."""
+    """The upload, if it is a picture now.
+
+    Raises:
+        NotFound: There is no such picture, or it is not shown any more.
+        Unavailable: DynamoDB did not do it.
+    """
     try:
         upload = uploads.get(upload_id)
     except NotFound:
@@ -271,7 +284,12 @@ def _shown(upload_id: str) -> Upload:
 
 
 def _read(upload: Upload, name: int | str) -> bytes:
-    """A rendition of an upload. Raises `NotFound` and `Unavailable`."""
+    """A rendition of an upload.
+
+    Raises:
+        NotFound: It was deleted meanwhile.
+        Unavailable: S3 did not do it.
+    """
     key = rendition_object_key(upload.id, str(upload.digest), name)
     stored = bucket.read(key, max_bytes=settings.MAX_BODY_BYTES)
     if stored is None or stored.body is None:
@@ -287,7 +305,8 @@ def digest_of(upload_id: str, data: bytes) -> str:
 def delete_whole_photo(upload_id: str, digest: str) -> int:
     """Delete the photo of an upload as it was sent, and its preview; answers how many these are.
 
-    Raises `Unavailable`.
+    Raises:
+        Unavailable: S3 did not do it.
     """
     keys = [original_object_key(upload_id), rendition_object_key(upload_id, digest, PREVIEW)]
     bucket.delete(keys)
@@ -297,8 +316,11 @@ def delete_whole_photo(upload_id: str, digest: str) -> int:
 def delete_objects(upload_id: str) -> int:
     """Delete every object of an upload that is gone; answers how many there were.
 
-    The renditions are listed rather than derived, so that those of an interrupted or superseded
-    photo go too. Raises `Unavailable`.
+    The renditions are listed rather than derived, so that those of an interrupted or replaced
+    photo go too.
+
+    Raises:
+        Unavailable: S3 did not do it.
     """
     keys = [*bucket.keys(renditions_prefix(upload_id)), original_object_key(upload_id)]
     bucket.delete(keys)
@@ -306,13 +328,24 @@ def delete_objects(upload_id: str) -> int:
 
 
 def _delete(upload_id: str, digest: str) -> None:
-    """Delete the renditions of one digest. Raises `Unavailable`."""
+    """Delete the renditions of one digest.
+
+    Raises:
+        Unavailable: S3 did not do it.
+    """
     names = (*settings.RENDITION_SIZES, WHOLE, PREVIEW)
     bucket.delete(rendition_object_key(upload_id, digest, each) for each in names)
 
 
 def _framable(upload: Upload | None) -> Upload:
-    """The upload, if it can be framed anew. Raises what `frame_anew` does."""
+    """The upload, if it can be framed anew.
+
+    Raises:
+        NotFound: It is gone.
+        UploadNotReady: It is pending.
+        UploadFailed: It has failed.
+        UploadInUse: It is a picture already.
+    """
     if upload is None or upload.expired:
         raise NotFound("upload")
     if upload.reason:
@@ -320,7 +353,9 @@ def _framable(upload: Upload | None) -> Upload:
     if upload.state != UploadState.READY:
         raise UploadNotReady(f"The upload is {upload.state}, not ready.")
     if upload.in_use:
-        raise UploadInUse("The upload is a profile picture; its photo is gone.")
+        raise UploadInUse(
+            "The upload is a profile picture already, and its original photo was deleted."
+        )
     return upload
 
 

@@ -49,7 +49,13 @@ def create(
     """Record a pending upload of a user and sign the form for its photo.
 
     The renditions will show the `crop`, if there is one; with `preview` the whole photo is kept as
-    well, until the upload is somebody's picture. Raises as `begin` does.
+    well, until the upload is a picture.
+
+    Raises:
+        NotFound: There is no such user.
+        UserNotActive: The user is banned or locked, and begins it `by_themselves`.
+        TooManyUploads: The user has begun too many in this hour.
+        Unavailable: DynamoDB did not do it.
     """
     upload = begin(
         user_id, kind=kind, scope=scope, by_themselves=by_themselves, crop=crop, preview=preview
@@ -132,12 +138,16 @@ def _count(user_id: str, now: float) -> table.Update:
 
 
 def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
-    """Record a pending upload that is nobody's, under an id that was given out to be used once.
+    """Record a pending upload without an owner, for an address that takes one photo.
 
-    Answers whether `photo`, which is a digest, is still to be stored: it is where an attempt to
-    send it was cut off, and not where it was sent before. A mark stays until `usable_until`, in
-    seconds since the epoch, even if the record goes before: a second photo would get renditions
-    that the deletion of the first one's may take along. Raises `UploadUsed` and `Unavailable`.
+    Answers whether `photo`, which is a digest, is still to be stored: it is if an attempt to send
+    it was cut off, and not if it was stored before. A mark stays until `usable_until`, in seconds
+    since the epoch, even if the record goes before: a second photo would get renditions that the
+    deletion of the first one's may take along.
+
+    Raises:
+        UploadUsed: The address has taken another photo, or the upload was deleted.
+        Unavailable: DynamoDB did not do it.
     """
     now = time.time()
     upload = Upload(
@@ -162,9 +172,11 @@ def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
 
 
 def has_photo(upload_id: str, *, photo: str) -> bool:
-    """Whether `photo`, which is a digest, was sent to an address for one, and stored.
+    """Whether `photo`, which is a digest, was sent to an address for one photo, and stored.
 
-    Raises `UploadUsed` where another one was, or the upload is deleted, and `Unavailable`.
+    Raises:
+        UploadUsed: Another one was, or the upload was deleted.
+        Unavailable: DynamoDB did not do it.
     """
     keys = (used_mark_key(upload_id), upload_key(upload_id))
     mark, item = table.get_many([(settings.uploads_table(), key) for key in keys])
@@ -172,7 +184,7 @@ def has_photo(upload_id: str, *, photo: str) -> bool:
         return False
     if item is None or mark is None or mark.get("photo") != photo:
         raise UploadUsed(
-            "This address takes one photo and has one already; ask for another address."
+            "This address takes one photo and has received it; ask for another address."
         )
     return from_item(item).state != UploadState.PENDING
 
@@ -202,7 +214,7 @@ def get(upload_id: str, *, owner: str | None = None) -> Upload:
 
 
 def delete(upload_id: str, *, owner: str | None = None) -> None:
-    """Delete an upload that is nobody's picture; with `owner`, only if it is that user's.
+    """Delete an upload that is not a picture; with `owner`, only if it is that user's.
 
     The owner has to be active. The upload's objects go with the record, by the table's stream.
 
@@ -229,21 +241,32 @@ def delete(upload_id: str, *, owner: str | None = None) -> None:
 
 
 def clean_up_again(upload: Upload) -> None:
-    """Have the objects deleted that came after the record of an upload had gone.
+    """Delete the objects that were written after the record of an upload had been deleted.
 
-    Raises `Unavailable`.
+    The record is written and deleted once more: the stream tells of it.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
     """
     table.write(table.Put(settings.uploads_table(), to_item(upload)))
     table.write(table.Delete(settings.uploads_table(), upload_key(upload.id)))
 
 
 def discard(*upload_ids: str) -> None:
-    """Delete uploads whatever they are used for. Raises `Unavailable`."""
+    """Delete uploads, in use or not.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
+    """
     table.delete_many(settings.uploads_table(), [upload_key(each) for each in upload_ids])
 
 
 def ids_of(user_id: str, *, at_most: int) -> list[str]:
-    """The ids of uploads of a user, from the index by user. Raises `Unavailable`."""
+    """The ids of uploads of a user, from the index by user.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
+    """
     found = table.query(
         settings.uploads_table(), BY_USER, Key("user_id").eq(user_id), page_size=at_most
     )

@@ -82,7 +82,7 @@ def create(user: User, *, attempt: str) -> User:
         Taken: Other users have the id or some of the unique values; it names every such field.
         Unavailable: DynamoDB did not do it.
     """
-    # An attempt that the id follows from need not be kept.
+    # Where the id was derived from the attempt, it tells the attempt.
     mark = {} if attempt == user.id else {"attempt": attempt}
     put = table.Put(settings.users_table(), {**to_item(user), **mark}, Attr("pk").not_exists())
     unique_values = unique_keys(user)
@@ -91,7 +91,7 @@ def create(user: User, *, attempt: str) -> User:
         table.transact([put, *reserved.values(), _count(1)])
     except table.ConditionFailed as failure:
         if put not in failure.failed:
-            raise _taken(unique_values, reserved, failure) from None
+            raise Taken(*_taken(unique_values, reserved, failure)) from None
         item = table.get(settings.users_table(), user_key(user.id))
         if item is None or item.get("attempt", user.id) != attempt:
             raise Taken("id") from None
@@ -125,7 +125,7 @@ def provision(user: User, *, issued_at: int) -> None:
                 raise NotFound("user") from None
             if put in failure.failed:
                 return
-            taken = _taken(unique_values, reserved, failure).fields
+            taken = _taken(unique_values, reserved, failure)
             user = replace(
                 user,
                 emails=() if "email" in taken else user.emails,
@@ -163,7 +163,7 @@ def known(item: Item | None, *, must_be_active: bool = False) -> User:
 
 
 def exists(*, must_be_active: bool = False) -> ConditionBase:
-    """What holds for the item of a user who exists, and may act if they have to be active."""
+    """The condition that a user exists and, if `must_be_active`, is neither banned nor locked."""
     if not must_be_active:
         return Attr("pk").exists()
     return Attr("banned").eq(value=False) & Attr("locked").eq(value=False)
@@ -254,15 +254,15 @@ def save(before: User, after: User, *more: table.Action) -> User:
         table.transact([update, *reserved.values(), *released, *more])
     except table.ConditionFailed as failure:
         taken = _taken(has, reserved, failure)
-        # If the user has changed too, whoever wrote may have been this very user.
-        if taken.fields and update not in failure.failed:
-            raise taken from None
+        # If the user was changed meanwhile as well, the values may be this user's own by now.
+        if taken and update not in failure.failed:
+            raise Taken(*taken) from None
         raise
     return after
 
 
 def removal(user: User) -> list[table.Action]:
-    """What deletes a user with the unique values, if nobody has written the user since."""
+    """The actions that delete a user with the unique values, if the user was not changed since."""
     unchanged = Attr("revision").eq(user.revision)
     return [
         table.Delete(settings.users_table(), user_key(user.id), unchanged),
@@ -275,19 +275,29 @@ def removal(user: User) -> list[table.Action]:
 def find(field: str, values: Iterable[str]) -> list[str]:
     """The ids of the users who have one of some unique values.
 
-    `field` is `email`, `phone`, `username` or `external_id`; costs one lookup a value. Raises
-    `Unavailable`.
+    `field` is `email`, `phone`, `username` or `external_id`; costs one lookup a value.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
     """
     return _holders((field, value) for value in values)
 
 
 def find_by_any(fields: Iterable[str], value: str) -> list[str]:
-    """The ids of the users who have a value as one of some fields, like `find`."""
+    """The ids of the users who have a value as one of some fields, like `find`.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
+    """
     return _holders((field, value) for field in fields)
 
 
 def get_many(user_ids: Iterable[str]) -> list[User]:
-    """The users among some ids who exist, in the order given. Raises `Unavailable`."""
+    """The users among some ids who exist, in the order given.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
+    """
     keys = [(settings.users_table(), user_key(each)) for each in user_ids if is_user_id(each)]
     return [from_item(item) for item in _get_all(keys) if item]
 
@@ -296,7 +306,10 @@ def matching(filters: Mapping[str, Collection[str]]) -> list[User]:
     """The users who have, for every filter, one of its values.
 
     A filter is `id` or a field that `find` takes; costs one lookup a value, and one a user
-    found. Raises `Unavailable`.
+    found.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
     """
     found: list[str] | None = None
     for name, values in filters.items():
@@ -310,7 +323,10 @@ def page(*, order_by: str, descending: bool, offset: int, limit: int) -> list[Us
 
     The index has as many partitions as `settings.USER_SHARDS`, which are merged. Read are about
     twice as many of its entries as `offset` and `limit` together, but in one query for each
-    partition, however the users are spread over them. Raises `Unavailable`.
+    partition, however the users are spread over them.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
     """
     wanted = offset + limit
     chunk = min(wanted, 2 * wanted // settings.USER_SHARDS + 20)
@@ -347,7 +363,10 @@ def newest(*, after: Position | None, limit: int) -> tuple[list[User], Position 
     """Up to `limit` users, newest first, and where the next ones begin, None if there are none.
 
     One query for each partition of the index and one read for each hundred users, wherever in the
-    list. Somebody who was created or deleted a moment ago may be missing. Raises `Unavailable`.
+    list. A user who was created or deleted a moment ago may be missing.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
     """
     shards = range(settings.USER_SHARDS)
     begin = Key("created_at").lte(after.created_at) if after else None
@@ -379,7 +398,11 @@ def _order(entry: Item) -> tuple[int, str]:
 
 
 def count() -> int:
-    """How many users there are, exactly, for three reads of many items. Raises `Unavailable`."""
+    """How many users there are, exactly; costs three reads of many items.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
+    """
     keys = [(settings.users_table(), key) for key in _counters()]
     return sum(int(item["users"]) for item in _get_all(keys) if item)
 
@@ -496,7 +519,7 @@ def _unique_key(field: str, value: str) -> str:
 
 
 def _reservations(user_id: str, keys: Iterable[str]) -> dict[str, table.Put]:
-    """What keeps unique values for a user, only if nobody has them; by their keys."""
+    """The actions that reserve unique values for a user, if they are free; by their keys."""
     return {
         key: table.Put(
             settings.users_table(),
@@ -511,13 +534,13 @@ def _taken(
     unique_values: Mapping[str, str],
     reserved: Mapping[str, table.Put],
     failure: table.ConditionFailed,
-) -> Taken:
-    """The error that names the fields whose values other users have."""
-    return Taken(*(unique_values[key] for key, put in reserved.items() if put in failure.failed))
+) -> list[str]:
+    """The fields whose values other users have."""
+    return [unique_values[key] for key, put in reserved.items() if put in failure.failed]
 
 
 def _deletion_mark(user_id: str) -> table.Put:
-    """What keeps a token that was issued before the deletion from creating the user again."""
+    """The mark that keeps a token of before the deletion from creating the user again."""
     now = int(time.time())
     times = {"deleted_at": now, "expires_at": now + settings.DELETED_USER_SECONDS}
     return table.Put(settings.users_table(), {**deleted_user_key(user_id), **times})

@@ -45,7 +45,9 @@ class Caller:
 def authenticate(authorization: str | None) -> Caller:
     """Tell who sends an `Authorization` header (RFC 6750).
 
-    Raises `Unauthenticated`, and `Unavailable` where keys cannot be read.
+    Raises:
+        Unauthenticated: There are no credentials, or they are not valid.
+        Unavailable: Keys cannot be read.
     """
     token = _bearer_token(authorization)
     if token.count(".") == 2:
@@ -60,8 +62,11 @@ def authenticate_admin(authorization: str | None) -> None:
     """Check that an `Authorization` header has an Admin API token or the secret key.
 
     The token is what Authgear documents ("Admin API", "Authentication and Security"): RS256,
-    `aud` the app's id, and `exp`. Raises `Unauthenticated`, and `Unavailable` where keys cannot
-    be read.
+    `aud` the app's id, and `exp`.
+
+    Raises:
+        Unauthenticated: There are no credentials, or they are not valid.
+        Unavailable: Keys cannot be read.
     """
     token = _bearer_token(authorization)
     if token.count(".") == 2:
@@ -77,10 +82,12 @@ def authenticate_admin(authorization: str | None) -> None:
 
 
 def sign(purpose: str, message: str) -> str:
-    """A signature of the service's own on a message, to be shown to it again.
+    """A signature of the service's own on a message, which it can check later.
 
-    The key is derived from the secret key, and another one for every purpose. Raises
-    `Unavailable`.
+    The key is derived from the secret key, and is another one for every purpose.
+
+    Raises:
+        Unavailable: The secret key cannot be read.
     """
     from vignette.adapters import secret
 
@@ -88,9 +95,10 @@ def sign(purpose: str, message: str) -> str:
 
 
 def is_signed(purpose: str, message: str, signature: str) -> bool:
-    """Whether a signature is the service's own, of now or of before the secret was rotated.
+    """Whether a signature is the service's own, made before or after the secret was rotated.
 
-    Raises `Unavailable`.
+    Raises:
+        Unavailable: The secret key cannot be read.
     """
     from vignette.adapters import secret
 
@@ -105,7 +113,10 @@ def published_keys() -> list[dict[str, str]]:
     """The issuer's public keys that users' tokens are verified with, as JWKs (RFC 7517).
 
     A private key in the settings stays private: only its public half is given. There are none
-    without an issuer. Raises `Unavailable`.
+    without an issuer.
+
+    Raises:
+        Unavailable: The issuer's keys cannot be read.
     """
     if not settings.jwt_issuer():
         return []
@@ -125,15 +136,23 @@ def challenge(error: Unauthenticated) -> str:
 
 
 def require_key(caller: Caller) -> None:
-    """Raise `Forbidden` unless the caller holds the secret key."""
+    """Refuse a caller who does not hold the secret key.
+
+    Raises:
+        Forbidden: The caller is a user.
+    """
     if not caller.has_key:
         raise Forbidden("This call needs the secret key.")
 
 
 def require_user(caller: Caller) -> str:
-    """The id of the calling user. Raises `Forbidden` for the secret key, which is not a user."""
+    """The id of the calling user.
+
+    Raises:
+        Forbidden: The caller holds the secret key, which is not a user.
+    """
     if caller.user_id is None:
-        raise Forbidden("This call needs a user's token; the secret key names no user.")
+        raise Forbidden("This call needs a user's token, not the secret key.")
     return caller.user_id
 
 
@@ -158,7 +177,12 @@ def _is_secret_key(token: str) -> bool:
 
 
 def _user_claims(token: str) -> dict[str, Any]:
-    """What a user's token says. Raises `InvalidToken` and `Unavailable`."""
+    """What a user's token says.
+
+    Raises:
+        InvalidToken: The token is refused.
+        Unavailable: The issuer's keys cannot be read.
+    """
     issuer, audiences = settings.jwt_issuer(), settings.jwt_audiences()
     if not issuer:
         raise InvalidToken("Tokens are not accepted: this service has no issuer (`JwtIssuer`).")
@@ -194,7 +218,12 @@ def _claims(
     issuer: str | None = None,
     required: Sequence[str],
 ) -> dict[str, Any]:
-    """What a token says, once its signature, its times and, if given, the rest are verified."""
+    """What a token says, after its signature, its times and, if given, the rest were verified.
+
+    Raises:
+        InvalidToken: The token is refused.
+        Unavailable: The issuer's keys cannot be read.
+    """
     import jwt  # a secret key needs no cryptography
 
     if len(token) > settings.MAX_TOKEN_CHARACTERS:
@@ -240,7 +269,7 @@ def _why_refused(error: Exception, token: str) -> str:
         case jwt.MissingRequiredClaimError():
             return "The token does not say when it expires (`exp`)."
         case jwt.exceptions.InvalidSubjectError():
-            return "The token's subject (`sub`) is not a text."
+            return "The token's subject (`sub`) is not a string."
         case jwt.InvalidKeyError():
             return "The token's key (`kid`) is not one of the issuer's."
         case jwt.InvalidAlgorithmError():
@@ -291,7 +320,7 @@ def _parsed(jwks: str) -> "list[PyJWK]":
 
 
 class _Issuer:
-    """An issuer whose keys have an address. It is asked every few seconds at most, up or down."""
+    """An issuer whose keys have an address; it is asked every few seconds at most."""
 
     def __init__(self, address: str) -> None:
         import jwt
@@ -303,7 +332,8 @@ class _Issuer:
     def known(self) -> "list[PyJWK]":
         """The keys of a few minutes ago or, while the issuer is down, of a day at most.
 
-        Raises `Unavailable` if they are older.
+        Raises:
+            Unavailable: The keys are older.
         """
         if time.monotonic() - self._read_at > settings.JWKS_CACHE_SECONDS:
             self._read()
@@ -314,7 +344,8 @@ class _Issuer:
     def newest(self) -> "list[PyJWK]":
         """The keys as they are now, or were some seconds ago.
 
-        Raises `Unavailable` if the issuer was down then.
+        Raises:
+            Unavailable: The issuer was down then.
         """
         if time.monotonic() - self._refreshed_at > _REFRESH_SECONDS:
             self._refreshed_at = time.monotonic()

@@ -33,7 +33,7 @@ class Request:
     def __init__(self, event: Mapping[str, Any], context: Any) -> None:  # noqa: ANN401
         self._event = event
         self.context = context
-        # For the line of a change: who acts if it is no caller, and what was made.
+        # For the audit log: who acts where there is no caller, and what was created.
         self.actor: str | None = None
         self.target: str | None = None
 
@@ -99,31 +99,46 @@ class Request:
 
     @cached_property
     def caller(self) -> Caller:
-        """Who sent the request. Raises `Unauthenticated` and `Unavailable`."""
+        """Who sent the request.
+
+        Raises:
+            Unauthenticated: There are no credentials, or they are not valid.
+            Unavailable: Keys cannot be read.
+        """
         return authenticate(self.headers.get("authorization"))
 
     @property
     def who(self) -> str:
-        """Who acts: a user by id, or in which role; nobody until credentials are verified."""
+        """Who acts: a user's id or a role; `anonymous` until credentials are verified."""
         if self.actor or "caller" not in self.__dict__:
-            return self.actor or "nobody"
+            return self.actor or "anonymous"
         return self.caller.user_id or "secret_key"
 
     @property
     def whom(self) -> str | None:
-        """The id of whom or what the request is about, as far as it is known."""
+        """The id of the user or object that the request is about, as far as it is known."""
         parameters = self._event.get("pathParameters") or {}
         named = next((self.path(each) for each in _TARGETS if each in parameters), None)
         is_user = "caller" in self.__dict__
         return self.target or named or (self.caller.user_id if is_user else None)
 
     def authenticate_admin(self) -> None:
-        """Check that the Admin API is called. Raises `Unauthenticated` and `Unavailable`."""
+        """Check that the caller may use the Admin API.
+
+        Raises:
+            Unauthenticated: There are no credentials, or they are not valid.
+            Unavailable: Keys cannot be read.
+        """
         authenticate_admin(self.headers.get("authorization"))
         self.actor = "admin_api"
 
     def body(self, *, max_bytes: int) -> bytes:
-        """The body as it was sent. Raises `TooLarge` and `Malformed`."""
+        """The body as it was sent.
+
+        Raises:
+            TooLarge: It has more than `max_bytes`.
+            Malformed: It is not the base64 that the event says.
+        """
         text = self._event.get("body") or ""
         if not self._event.get("isBase64Encoded"):
             body = text.encode(errors="surrogatepass")

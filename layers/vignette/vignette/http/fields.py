@@ -29,7 +29,11 @@ _WEB_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://", "max
 
 
 def _web_address(value: str) -> str:
-    """The value itself, so that what is kept is what was sent, where it is an http(s) URL."""
+    """The value itself, if it is an http or https URL: what was sent is stored.
+
+    Raises:
+        ValueError: It is not.
+    """
     try:
         scheme = Url(value).scheme
     except ValueError:  # pydantic's own, in words for developers
@@ -46,7 +50,11 @@ def _user_id(value: str) -> str:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """The moment in UTC, where the calendar reaches that far: years 1 to 9999."""
+    """The moment in UTC.
+
+    Raises:
+        ValueError: The calendar does not reach that far: it has the years 1 to 9999.
+    """
     try:
         return moment.astimezone(UTC)
     except OverflowError:

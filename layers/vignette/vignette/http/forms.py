@@ -26,14 +26,15 @@ class File:
 def files(content_type: str | None, body: bytes) -> list[File]:
     """The files of a form, in order; values of other fields are left out.
 
-    Raises `Malformed` for what is no form, names no boundary, or breaks off.
+    Raises:
+        Malformed: It is not a form, has no boundary, or breaks off.
     """
     media_type, options = parse_options_header(content_type or "")
     if media_type != "multipart/form-data":
-        raise Malformed("The content type has to be multipart/form-data.")
+        raise Malformed("The content type must be multipart/form-data.")
     boundary = options.get("boundary")
     if not boundary:
-        raise Malformed("The content type names no boundary.")
+        raise Malformed("The content type must have a boundary.")
     limits = {"memory_limit": len(body), "spool_limit": len(body), "part_limit": _MAX_PARTS}
     try:
         parts = list(MultipartParser(BytesIO(body), boundary, **limits))

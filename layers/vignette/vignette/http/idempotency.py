@@ -30,25 +30,25 @@ def idempotently[Made](
     name: Callable[[Made], str],
     find: Callable[[str], Made],
 ) -> Made:
-    """What a creating call makes; with a key only once, after that what was made then.
+    """Create something; a call repeated with the same key gets what the first one created.
 
     `create` gets the id for what it creates. Every attempt with the same key and body gets the
-    same one, so that what an attempt without an answer has created is found and not made twice.
-    `name` is the id of what was made, which is kept for `settings.ANSWER_SECONDS`, and `find`
-    reads what has such an id. Errors are found anew.
+    same id, so that an attempt whose answer was lost is found and nothing is created twice.
+    `name` gives the id of what was created, which is stored for `settings.ANSWER_SECONDS`, and
+    `find` reads what has such an id. Errors are not stored: the next attempt finds its own.
 
     Raises:
         Invalid: The key is empty or too long.
-        IdempotencyKeyReused: The key came with another body before.
-        IdempotencyKeyInUse: The request is being answered.
+        IdempotencyKeyReused: The key was sent before with another body.
+        IdempotencyKeyInUse: An earlier request with the key is still being answered.
         Unavailable: DynamoDB did not do it.
-        VignetteError: What `create` and `find` raise; `find` does if what was made is gone.
+        VignetteError: What `create` and `find` raise; `find` does if what was created is gone.
     """
     key = request.headers.get(_HEADER)
     if key is None:
         return create(new_id())
     if not 1 <= len(key) <= settings.MAX_IDEMPOTENCY_KEY_CHARACTERS:
-        detail = f"has 1 to {settings.MAX_IDEMPOTENCY_KEY_CHARACTERS} characters"
+        detail = f"must have 1 to {settings.MAX_IDEMPOTENCY_KEY_CHARACTERS} characters"
         raise Invalid(FieldProblem("Idempotency-Key", "invalid_value", detail))
     made: list[Made] = []
 
@@ -61,7 +61,13 @@ def idempotently[Made](
 
 
 def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
-    """What `create` answers, or has answered to an earlier request with the same key."""
+    """The id that `create` answers, or has answered to an earlier request with the same key.
+
+    Raises:
+        IdempotencyKeyReused: The key was sent before with another body.
+        IdempotencyKeyInUse: An earlier request with the key is still being answered.
+        Unavailable: DynamoDB did not do it.
+    """
     from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idempotent_function
     from aws_lambda_powertools.utilities.idempotency.exceptions import (
         IdempotencyAlreadyInProgressError,
@@ -73,7 +79,7 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
     # Bodies hold passwords: with the key, which is not stored, they cannot be guessed from this.
     sent_body = _canonical(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES))
     body = hmac.digest(key.encode(errors="surrogatepass"), sent_body, "sha256").hex()
-    scoped = [request.caller.user_id, key]  # nobody is the holder of the secret key
+    scoped = [request.caller.user_id, key]  # None is the holder of the secret key
     answered = idempotent_function(
         lambda *, sent: create(derived_id(request.route, *sent["key"], sent["body"])),
         data_keyword_argument="sent",
@@ -94,9 +100,11 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
             except IdempotencyPersistenceLayerError as error:
                 raise error.__cause__ or error from None
     except IdempotencyValidationError:
-        raise IdempotencyKeyReused("The key was sent before, with another body.") from None
+        raise IdempotencyKeyReused("The key was sent before with another body.") from None
     except (IdempotencyAlreadyInProgressError, IdempotencyInconsistentStateError):
-        raise IdempotencyKeyInUse("A request with this key is being answered.") from None
+        raise IdempotencyKeyInUse(
+            "An earlier request with this key is still being answered."
+        ) from None
 
 
 def _canonical(body: bytes) -> bytes:

@@ -99,7 +99,11 @@ def find_faces(picture: Image.Image) -> list[Face]:
 
 @cache
 def load() -> _Network:
-    """The parameters of the network; reads a file."""
+    """The parameters of the network; reads a file.
+
+    Raises:
+        ValueError: The file has another network's parameters.
+    """
     parameters = np.frombuffer((files(WEIGHTS) / "yunet.f32").read_bytes(), "<f4")
     at = 0
 

@@ -237,7 +237,11 @@ def _png_decoder() -> Callable[..., Any] | None:
 
 
 def _decode_large_png(data: bytes, mode: str, size: tuple[int, int]) -> memoryview:
-    """The rows of an RGB or RGBA PNG of 8 bits a sample, in a third of Pillow's time."""
+    """The rows of an RGB or RGBA PNG of 8 bits a sample, in a third of Pillow's time.
+
+    Raises:
+        ValueError: The PNG is broken.
+    """
     width, height = size
     decoder = _png_decoder()
     assert decoder  # noqa: S101, or nobody would ask
@@ -313,6 +317,9 @@ def _webp_frame(frame: bytes, canvas: tuple[int, int], size: tuple[int, int]) ->
     """An animation's frame on its canvas, the canvas scaled to `size`.
 
     The frame is made a file of its own (WebP Container Specification, ANMF and VP8X).
+
+    Raises:
+        ValueError: The frame is outside of its canvas.
     """
 
     def triple(at: int) -> int:

@@ -111,7 +111,11 @@ class Helper:
             self._process.wait()
 
     def ask(self, data: bytes, request: Request) -> bytes:
-        """A photo's answer, which may be cut off. Raises `Unavailable`."""
+        """A photo's answer, which may be cut off.
+
+        Raises:
+            Unavailable: The decoder does not run.
+        """  # noqa: DOC501  (TimeoutError is caught)
         channel, others = socket.socketpair()
         with channel:
             channel.settimeout(_SECONDS)

@@ -188,6 +188,9 @@ def encode(image: Image.Image, *, quality: int, effort: int, lossless: bool) -> 
 
     The quality is 0 to 100, where nothing is lost that of the compression; the effort (libwebp's
     method) is 0, the quickest, to 6, the smallest.
+
+    Raises:
+        MemoryError: libwebp did not do it.
     """
     if _libwebp is None:
         written = BytesIO()
@@ -221,7 +224,8 @@ def encode(image: Image.Image, *, quality: int, effort: int, lossless: bool) -> 
 def read_features(data: bytes) -> tuple[int, int, bool]:
     """Width and height of the canvas in pixels, and whether the file is an animation.
 
-    Raises `ValueError` for what is not the beginning of a WebP file.
+    Raises:
+        ValueError: It is not the beginning of a WebP file.
     """
     if _libwebp is None:
         image = _open(data)
@@ -238,7 +242,8 @@ def decode(
     The box is left, top, right, bottom, in pixels like the size. If `quick`, edges between blocks
     are not smoothed, which takes less time.
 
-    Raises `ValueError` for a broken file.
+    Raises:
+        ValueError: The file is broken.
     """
     if _libwebp is None:
         return _open(data).resize(size, box=box)

@@ -144,7 +144,11 @@ def _is_placeholder(value: object) -> bool:
 
 
 def _check_webp(body: bytes) -> None:
-    """Raise `ValueError` unless these bytes are one RIFF file of the kind WEBP."""
+    """Check that these bytes are one RIFF file of the kind WEBP.
+
+    Raises:
+        ValueError: They are not.
+    """
     if body[:4] != b"RIFF" or body[8:12] != b"WEBP":
         raise ValueError("not a WebP file")
     if int.from_bytes(body[4:8], "little") + 8 != len(body):

@@ -207,7 +207,11 @@ def placeholder(rendition: bytes) -> str:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Turn whatever a decoder says of a bad file into an `UnreadableImage`."""
+    """Turn whatever a decoder says of a bad file into one error.
+
+    Raises:
+        UnreadableImage: `corrupt_image` or `too_many_pixels`.
+    """
     try:
         yield
     except UnreadableImage:

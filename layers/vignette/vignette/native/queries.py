@@ -25,7 +25,11 @@ class Query:
 
 
 def read(request: Request) -> Query:
-    """The query of a request. Raises `Invalid` for what the API does not have."""
+    """The query of a request.
+
+    Raises:
+        Invalid: It has a parameter that the API does not have, or a wrong value.
+    """
     given = dict(request.query)
     known = {*FILTERS, "limit", "cursor"}
     unknown = [FieldProblem(name, "unknown_field", "is not known") for name in given.keys() - known]

@@ -32,7 +32,7 @@ from vignette.http.fields import (
     WebAddress,
 )
 
-# The type of bytes that nobody has named (RFC 2046, section 4.5.1). A photo is known by its bytes.
+# Bytes of an unknown type (RFC 2046, section 4.5.1): a photo is recognised by its bytes.
 _ANY_BYTES = "application/octet-stream"
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -44,7 +44,7 @@ Uuid = Annotated[str, StringConstraints(pattern=_UUID, to_lower=True)]
 
 # Words for the errors of pydantic (docs.pydantic.dev, "Validation Errors") with their limits.
 _WORDS = {
-    "missing": "must be there",
+    "missing": "must be given",
     "extra_forbidden": "is not known here; leave it out",
     "string_type": "must be text",
     "string_too_short": "must not be blank",
@@ -109,8 +109,8 @@ class UserPatch(_Body):
     last_login: Milliseconds | None = None
 
 
-# What a user may say of themselves. All else is what others know them by, or what they may do.
-_THEIR_OWN = ("firstName", "lastName", "username")
+# What users may change themselves; the rest needs the secret key.
+_OWN_FIELDS = ("firstName", "lastName", "username")
 
 
 class NewCrop(_Body):
@@ -156,18 +156,29 @@ class NewPicture(_Body):
 
 
 def new_user(request: Request) -> tuple[str | None, UserChanges]:
-    """The id that a new user is to have, None for any, and their attributes."""
+    """The id that a new user is to have, None for any, and their attributes.
+
+    Raises:
+        Malformed: The body is not JSON.
+        Invalid: Fields are unknown, missing or wrong.
+    """
     body = _parse(NewUser, request)
     attributes = body.model_dump(exclude_unset=True, exclude={"id"})
     return body.id, cast("UserChanges", attributes)
 
 
 def user_changes(request: Request) -> UserChanges:
-    """The attributes of a user to change. Raises `Forbidden` for what only the key may set."""
+    """The attributes of a user to change.
+
+    Raises:
+        Forbidden: Only the secret key may set some of them.
+        Malformed: The body is not JSON.
+        Invalid: Fields are unknown, missing or wrong.
+    """
     patch = _parse(UserPatch, request)
     if not request.caller.has_key:
         names = patch.model_dump(exclude_unset=True, by_alias=True)
-        refused = [name for name in names if name not in _THEIR_OWN]
+        refused = [name for name in names if name not in _OWN_FIELDS]
         if refused:
             raise Forbidden(f"Only the secret key may set {' and '.join(refused)}.")
     changes = patch.model_dump(exclude_unset=True)
@@ -178,9 +189,13 @@ def user_changes(request: Request) -> UserChanges:
 
 
 def new_upload(request: Request) -> tuple[str, NewUpload]:
-    """The upload to create, and the user whose it will be.
+    """The id of the user who will have a new upload, and the upload.
 
-    Raises `Forbidden` where a user names another one, and `TooLarge`.
+    Raises:
+        Forbidden: A user names another one.
+        TooLarge: The announced length is too large.
+        Malformed: The body is not JSON.
+        Invalid: Fields are unknown, missing or wrong.
     """
     caller = request.caller
     upload = _parse(NewUpload, request)
@@ -191,7 +206,12 @@ def new_upload(request: Request) -> tuple[str, NewUpload]:
 
 
 def new_crop(request: Request) -> crop.Crop | None:
-    """The crop that an upload is to show, or None to leave that to the service."""
+    """The crop that an upload is to show, or None to leave that to the service.
+
+    Raises:
+        Malformed: The body is not JSON.
+        Invalid: Fields are unknown, missing or wrong.
+    """
     return domain_crop(_parse(UploadChanges, request).crop)
 
 
@@ -201,14 +221,23 @@ def domain_crop(wanted: NewCrop | None) -> crop.Crop | None:
 
 
 def new_picture(request: Request) -> str | None:
-    """The id of the upload to set, or None to remove the custom picture."""
+    """The id of the upload to set, or None to remove the custom picture.
+
+    Raises:
+        Malformed: The body is not JSON.
+        Invalid: Fields are unknown, missing or wrong.
+    """
     return _parse(NewPicture, request).upload_id
 
 
 def _owner(caller: Caller, named: str | None) -> str:
     if caller.user_id is None:
         if named is None:
-            raise Invalid(FieldProblem("userId", "missing", "the secret key has to name a user"))
+            raise Invalid(
+                FieldProblem(
+                    "userId", "missing", "must be given if the caller holds the secret key"
+                )
+            )
         return named
     if named not in (None, caller.user_id):
         require_key(caller)
