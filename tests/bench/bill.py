@@ -93,11 +93,11 @@ def rows(operations: Mapping[str, Services]) -> tuple[list[str], list[list[str]]
 
 
 def alarm_metrics() -> int:
-    """How many metrics all alarms together are computed from."""
+    """How many metrics all alarms that are always there are computed from."""
     alarms = [
         each["Properties"].get("Metrics", [{"MetricStat": {}}])
         for each in template()["Resources"].values()
-        if each["Type"] == "AWS::CloudWatch::Alarm"
+        if each["Type"] == "AWS::CloudWatch::Alarm" and "Condition" not in each
     ]
     return sum("MetricStat" in query for queries in alarms for query in queries)
 
