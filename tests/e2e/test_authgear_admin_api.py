@@ -14,31 +14,8 @@ import jwt
 import pytest
 from PIL import Image
 from tests.e2e.conftest import PHOTOS, Client, create_with_id, eventually
-from tests.unit.test_user_ids import IDS
-
-# The document that Authgear's own portal sends.
-PORTAL_UPDATE = """
-mutation updateUserMutation(
-  $userID: ID!
-  $standardAttributes: UserStandardAttributes!
-  $customAttributes: UserCustomAttributes!
-) {
-  updateUser(
-    input: {
-      userID: $userID
-      standardAttributes: $standardAttributes
-      customAttributes: $customAttributes
-    }
-  ) {
-    user {
-      id
-      updatedAt
-      standardAttributes
-      customAttributes
-    }
-  }
-}
-"""
+from tests.ids import IDS
+from tests.unit.authgear import PORTAL_UPDATE
 
 
 @pytest.fixture

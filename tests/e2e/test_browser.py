@@ -34,6 +34,14 @@ def choose(page: Page, data: bytes, **file: str) -> None:
     chooser.value.set_files(photo_file(data, **file))
 
 
+def framed_portrait(page: Page) -> Image.Image:
+    """The portrait in the circle, once its face is framed."""
+    choose(page, PORTRAIT)
+    expect(button(page, "Save")).to_be_enabled()
+    page.wait_for_timeout(300)
+    return screenshot(cropper(page))
+
+
 def save(page: Page) -> None:
     expect(button(page, "Save")).to_be_enabled(timeout=60_000)  # the first photo starts functions
     button(page, "Save").click()
@@ -156,10 +164,7 @@ def test_another_site_cannot_read_the_key(client: Client) -> None:
 def test_the_face_is_framed_and_the_crop_that_was_seen_is_the_one_that_is_served(
     client: Client, page: Page, user: dict[str, Any]
 ) -> None:
-    choose(page, PORTRAIT)
-    expect(button(page, "Save")).to_be_enabled()
-    page.wait_for_timeout(300)
-    framed = screenshot(cropper(page))
+    framed = framed_portrait(page)
     for key in ("+", "+", "+", "Shift+ArrowRight", "Shift+ArrowDown"):
         page.keyboard.press(key)
     page.wait_for_timeout(300)
@@ -173,10 +178,7 @@ def test_the_face_is_framed_and_the_crop_that_was_seen_is_the_one_that_is_served
 def test_a_suggested_crop_is_served_as_it_was_seen(
     client: Client, page: Page, user: dict[str, Any]
 ) -> None:
-    choose(page, PORTRAIT)
-    expect(button(page, "Save")).to_be_enabled()
-    page.wait_for_timeout(300)
-    seen = screenshot(cropper(page))
+    seen = framed_portrait(page)
     save(page)
     served = picture_of(client, user)
     assert served

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.e2e import npm
 from tests.e2e.conftest import PHOTOS, Client
-from tests.unit.test_user_ids import IDS
+from tests.ids import IDS
 
 SDK = Path(__file__).parent / "clerk"
 

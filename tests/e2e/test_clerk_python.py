@@ -15,7 +15,7 @@ from clerk_backend_api import Clerk, models
 from clerk_backend_api.utils import BackoffStrategy, RetryConfig
 from PIL import Image
 from tests.e2e.conftest import PHOTOS, Client, create_with_id
-from tests.unit.test_user_ids import IDS
+from tests.ids import IDS
 
 PASSWORD = "correct horse"
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 from tests.e2e.conftest import PHOTOS, Client, create_with_id, eventually
-from tests.unit.test_user_ids import IDS
+from tests.ids import IDS
 
 PORTRAIT = (PHOTOS / "astronaut.jpg").read_bytes()
 

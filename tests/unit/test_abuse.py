@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.authgear import causes, update
 from tests.unit.clerk import Clerk
 from tests.unit.conftest import Answer, Service
-from tests.unit.test_authgear_users import causes, update
 
 from vignette import settings
 from vignette.domain import uploads

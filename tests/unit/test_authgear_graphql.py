@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from graphql import (
@@ -23,9 +22,9 @@ from graphql import (
     is_specified_scalar_type,
 )
 from tests.contract import CONTRACTS
+from tests.unit.authgear import GRAPHQL, admin_token
 from tests.unit.conftest import (
     ADMIN_JWKS,
-    ADMIN_KEY,
     APP_ID,
     JWKS,
     ROOT,
@@ -35,23 +34,8 @@ from tests.unit.conftest import (
     forget_keys,
 )
 
-GRAPHQL = "/_api/admin/graphql"
 COUNT = {"query": "{ users { totalCount } }"}
 COUNTED = {"data": {"users": {"totalCount": 0}}}
-
-
-def admin_token(
-    key: Any = ADMIN_KEY,
-    algorithm: str = "RS256",
-    key_id: str | None = "admin-key",
-    **claims: Any,
-) -> str:
-    """A token as Authgear documents it, with claims replaced or, where None, left out."""
-    now = int(time.time())
-    payload = {"aud": [APP_ID], "iat": now, "exp": now + 300, **claims}
-    payload = {name: value for name, value in payload.items() if value is not None}
-    headers = {"kid": key_id} if key_id else {}
-    return jwt.encode(payload, key, algorithm, headers=headers)
 
 
 def call(service: Service, query: str, **rest: Any) -> Any:

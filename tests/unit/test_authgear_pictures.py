@@ -12,68 +12,29 @@ import httpx
 import pytest
 from PIL import Image
 from tests.photos import encoded, photo
+from tests.unit.authgear import (
+    ISSUE,
+    ORIGIN,
+    admin_token,
+    causes,
+    form,
+    get,
+    issue,
+    node,
+    object_of,
+    post,
+    update,
+    uploaded,
+    uri,
+)
 from tests.unit.conftest import APP_ID, NOBODY, PHOTO, Answer, Service, aws_error, forget_keys
-from tests.unit.test_authgear_graphql import admin_token
-from tests.unit.test_authgear_users import causes, node, update
 
 from vignette import settings
 from vignette.images.faces import find_faces
 
-ISSUE = "/_api/admin/images/upload"
-ORIGIN = "https://api.example.com"
-
-
-def issue(service: Service, method: str = "GET") -> str:
-    """The path and query of a new signed address."""
-    answer = service.with_key(method, ISSUE)
-    assert answer.status == 200, answer.json
-    address = answer.json["result"]["upload_url"]
-    assert isinstance(address, str)
-    assert address.startswith(ORIGIN)
-    return address.removeprefix(ORIGIN)
-
-
-def object_of(address: str) -> str:
-    return urlsplit(address).path.split("/")[3]
-
-
-def form(*files: tuple[str, bytes]) -> tuple[bytes, str]:
-    """A form as an HTTP client encodes it, and its content type."""
-    content_type = "multipart/form-data; boundary=7d2a0c51e9b84f36"
-    request = httpx.Request(
-        *("POST", ORIGIN),
-        headers={"content-type": content_type},
-        files=[(name, ("photo.jpg", content)) for name, content in files],
-    )
-    return request.read(), content_type
-
-
-def post(
-    service: Service, address: str, body: bytes | None = None, content_type: str | None = None
-) -> Answer:
-    """Send a photo, or another body, to an address, without a token."""
-    if body is None:
-        body, content_type = form(("file", PHOTO))
-    headers = {"content-type": content_type} if content_type else {}
-    return service.call("POST", address, body, headers=headers)
-
-
-def uploaded(service: Service, photo: bytes = PHOTO) -> str:
-    """The id of a new object."""
-    address = issue(service)
-    answer = post(service, address, *form(("file", photo)))
-    assert answer.status == 200, answer.json
-    object_id = object_of(address)
-    assert answer.json == {"result": {"url": f"authgearimages:///{APP_ID}/{object_id}"}}
-    return object_id
-
 
 def set_picture(service: Service, user_id: str, picture: str) -> Any:
     return update(service, user_id, {"picture": picture})
-
-
-def uri(object_id: str, app_id: str = APP_ID) -> str:
-    return f"authgearimages:///{app_id}/{object_id}"
 
 
 def shown_picture(service: Service, photo: bytes = PHOTO) -> str:
@@ -81,16 +42,6 @@ def shown_picture(service: Service, photo: bytes = PHOTO) -> str:
     object_id = uploaded(service, photo)
     set_picture(service, service.create_user()["id"], uri(object_id))
     return object_id
-
-
-def get(
-    service: Service,
-    object_id: str,
-    option: str = "profile",
-    app_id: str = APP_ID,
-    query: str = "",
-) -> Answer:
-    return service.call("GET", f"/_images/{app_id}/{object_id}/{option}{query}")
 
 
 def picture_of(answer: Answer) -> Image.Image:

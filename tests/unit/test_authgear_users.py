@@ -8,100 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.conftest import Answer, Service, aws_error
-
-GRAPHQL = "/_api/admin/graphql"
-
-# The document that Authgear's own portal sends.
-PORTAL_UPDATE = """
-mutation updateUserMutation(
-  $userID: ID!
-  $standardAttributes: UserStandardAttributes!
-  $customAttributes: UserCustomAttributes!
-) {
-  updateUser(
-    input: {
-      userID: $userID
-      standardAttributes: $standardAttributes
-      customAttributes: $customAttributes
-    }
-  ) {
-    user {
-      id
-      updatedAt
-      standardAttributes
-      customAttributes
-    }
-  }
-}
-"""
-EVERYTHING = """
-id createdAt updatedAt lastLoginAt isDisabled standardAttributes customAttributes formattedName
-endUserAccountID
-"""
-CREATE = """
-mutation ($key: String!, $value: String!) {
-  createUser(input: {definition: {loginID: {key: $key, value: $value}}}) {
-    user { id standardAttributes }
-  }
-}
-"""
-
-
-def send(service: Service, query: str, **variables: Any) -> Answer:
-    return service.with_key("POST", GRAPHQL, {"query": query, "variables": variables})
-
-
-def data(service: Service, query: str, **variables: Any) -> Any:
-    answer = send(service, query, **variables)
-    assert answer.status == 200, answer.json
-    assert "errors" not in answer.json, answer.json
-    return answer.json["data"]
-
-
-def error(service: Service, query: str, **variables: Any) -> dict[str, Any]:
-    answer = send(service, query, **variables)
-    assert answer.status == 200, answer.json
-    (only,) = answer.json["errors"]
-    assert isinstance(only, dict)
-    return only
-
-
-def node_id(user_id: str) -> str:
-    return base64.urlsafe_b64encode(f"User:{user_id}".encode()).decode().rstrip("=")
-
-
-def node(service: Service, user_id: str, fields: str = EVERYTHING) -> Any:
-    query = f"query ($id: ID!) {{ node(id: $id) {{ ... on User {{ {fields} }} }} }}"
-    return data(service, query, id=node_id(user_id))["node"]
-
-
-def update(service: Service, user_id: str, standard: Any = None, custom: Any = None) -> Any:
-    variables: dict[str, Any] = {"userID": node_id(user_id)}
-    if standard is not None:
-        variables["standardAttributes"] = standard
-    if custom is not None:
-        variables["customAttributes"] = custom
-    query = "mutation ($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }"
-    return send(service, query, input=variables).json
-
-
-def created(service: Service, key: str = "email", value: str | None = None) -> str:
-    value = value or f"{uuid.uuid4().hex}@example.com"
-    user = data(service, CREATE, key=key, value=value)["createUser"]["user"]
-    padded = user["id"] + "=" * (-len(user["id"]) % 4)
-    return base64.urlsafe_b64decode(padded).decode().removeprefix("User:")
-
-
-def causes(answer: Any) -> dict[str, str]:
-    """What the one error of an answer finds wrong, by where it is."""
-    (only,) = answer["errors"]
-    assert only["extensions"]["errorName"] == "Invalid"
-    assert only["extensions"]["reason"] == "ValidationFailed"
-    found = {each["location"]: each["kind"] for each in only["extensions"]["info"]["causes"]}
-    assert all(location in only["message"] for location in found)
-    return found
-
+from tests.unit.authgear import (
+    CREATE,
+    PORTAL_UPDATE,
+    causes,
+    created,
+    data,
+    error,
+    node,
+    node_id,
+    send,
+    update,
+)
+from tests.unit.conftest import Service, aws_error
 
 # Reading
 

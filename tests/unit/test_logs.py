@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.unit.authgear import update
 from tests.unit.conftest import AwsAnswer, Service, aws_error
-from tests.unit.test_authgear_users import update
 
 USERS = "/api/v1/shared/users"
 ME = "/api/v1/users/me"

@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.template import functions, resource, template
+from tests.unit.authgear import causes, get, node, update, uploaded, uri
 from tests.unit.clerk import Clerk
 from tests.unit.conftest import Service
-from tests.unit.test_authgear_pictures import get, uploaded, uri
-from tests.unit.test_authgear_users import causes, node, update
 
 PUBLIC_ROUTES = {
     "/renditions/{upload_id}/{digest}/{file}",

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
+from tests.unit.authgear import get
 from tests.unit.conftest import Service, handlers
-from tests.unit.test_authgear_pictures import get
 
 from vignette import settings
 
