@@ -20,6 +20,7 @@ from vignette.adapters import table
 from vignette.adapters.table import Attr
 from vignette.domain import users
 from vignette.domain.ids import user_key
+from vignette.domain.locking import optimistically
 from vignette.domain.model import Password, User, UserState
 from vignette.errors import NoPassword, Unavailable, UserNotActive, WrongPassword
 
@@ -95,7 +96,7 @@ def verify(user_id: str, given: str) -> None:
     if _wrong(user) >= settings.MAX_WRONG_PASSWORDS:
         raise UserNotActive(UserState.LOCKED)
     if not HASHERS[stored.hasher].matches(stored.digest, given.encode()):
-        users.optimistically(lambda: _count_wrong(users.get(user_id)))
+        optimistically(lambda: _count_wrong(users.get(user_id)))
         raise WrongPassword("The password is not the user's.")
     if not stored.digest.startswith(_CURRENT):
         upgraded = replace(hashed(given), updated_at=stored.updated_at)

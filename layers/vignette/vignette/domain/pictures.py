@@ -18,6 +18,7 @@ from vignette.domain.ids import (
     upload_of_rendition,
     user_key,
 )
+from vignette.domain.locking import optimistically
 from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User
 from vignette.errors import (
     NotFound,
@@ -187,7 +188,7 @@ def set_picture(
             actions = [_take(upload, user), *removal(user)]
         return user if wanted == user else users.save(user, wanted, *actions)
 
-    return users.optimistically(read_and_save)
+    return optimistically(read_and_save)
 
 
 def set_photo(user_id: str, data: bytes) -> User:
@@ -222,7 +223,7 @@ def set_photo(user_id: str, data: bytes) -> User:
             return user  # an attempt was carried out, and its answer was lost
         return users.save(user, replace(user, picture=picture), finish, *removal(user))
 
-    return users.optimistically(read_and_save)
+    return optimistically(read_and_save)
 
 
 def remove_picture(
@@ -247,7 +248,7 @@ def remove_picture(
         wanted = replace(change(user), picture=None)
         return user if wanted == user else users.save(user, wanted, *removal(user))
 
-    return users.optimistically(read_and_save)
+    return optimistically(read_and_save)
 
 
 def _take(upload: Upload, user: User) -> table.Update:

@@ -24,10 +24,10 @@ from vignette.domain.ids import (
     renditions_prefix,
     upload_key,
 )
+from vignette.domain.locking import optimistically
 from vignette.domain.model import Upload, UploadState
 from vignette.errors import (
     NotFound,
-    Unavailable,
     UnusablePhoto,
     UploadFailed,
     UploadInUse,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _FILES = {f"{size}.webp": size for size in settings.RENDITION_SIZES}
-_ATTEMPTS = 4
 
 
 class Outcome(StrEnum):
@@ -123,11 +122,14 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None or original.body is None:
         raise NotFound("upload")
-    rendered = render(original.body, crop=crop, preview=bool(upload.preview))
-    for _ in range(_ATTEMPTS):
+    photo = original.body
+    rendered = render(photo, crop=crop, preview=bool(upload.preview))
+
+    def write_renditions() -> Upload:
+        nonlocal upload
         # Every digest follows from the one before it: none comes back, so that what was replaced
         # can be deleted, and the same attempt again writes the same objects.
-        digest = digest_of(upload_id, f"{upload.digest}{crop}".encode() + original.body)
+        digest = digest_of(upload_id, f"{upload.digest}{crop}".encode() + photo)
         facts = {**store(upload_id, digest, rendered), "replaced": upload.digest}
         unchanged = Attr("digest").eq(upload.digest) & Attr("expires_at").gt(int(time.time()))
         action = table.Update(
@@ -140,11 +142,12 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
             if item is None or uploads.from_item(item).digest != digest:
                 _delete(upload_id, digest)
                 upload = _framable(uploads.from_item(item) if item else None)
-                continue
+                raise
         assert item is not None  # noqa: S101, an update answers with its item
         _delete(upload_id, str(upload.digest))
         return uploads.from_item(item)
-    raise Unavailable("The upload is being framed by others.")
+
+    return optimistically(write_renditions)
 
 
 def render(

@@ -19,6 +19,7 @@ from vignette.domain.ids import (
     new_id,
     user_key,
 )
+from vignette.domain.locking import optimistically
 from vignette.domain.model import (
     Identification,
     IndependentChanges,
@@ -28,9 +29,8 @@ from vignette.domain.model import (
     UserChanges,
     UserState,
 )
-from vignette.errors import NotFound, Taken, Unavailable, UserNotActive
+from vignette.errors import NotFound, Taken, UserNotActive
 
-_ATTEMPTS = 4
 _INDEXES = {"created_at": "byCreation", "updated_at": "byUpdate"}
 # Kept as JSON, so that every key and number comes back as it was sent.
 _DOCUMENTS = (
@@ -216,21 +216,6 @@ def modify(user_id: str, change: Callable[[User], User], *, must_be_active: bool
         return before if after == before else save(before, after)
 
     return optimistically(read_and_save)
-
-
-def optimistically[Result](read_and_write: Callable[[], Result]) -> Result:
-    """Read and write again for as long as somebody else writes in between (optimistic locking).
-
-    Raises:
-        Unavailable: Others wrote in between at every attempt.
-        VignetteError: Whatever `read_and_write` raises.
-    """
-    for _ in range(_ATTEMPTS):
-        try:
-            return read_and_write()
-        except table.ConditionFailed:
-            continue
-    raise Unavailable("The user is being changed by others.")
 
 
 def save(before: User, after: User, *more: table.Action) -> User:
