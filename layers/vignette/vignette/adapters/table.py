@@ -167,7 +167,7 @@ class Check:
 
 type Action = Put | Update | AddToAny | Delete | Check
 
-# Where an action has another name in DynamoDB's transactions than here.
+# Actions that have another name in DynamoDB's transactions.
 _TRANSACTION_NAMES = {"AddToAny": "Update", "Check": "ConditionCheck"}
 
 

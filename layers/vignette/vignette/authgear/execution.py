@@ -46,7 +46,7 @@ def read_request(content_type: str, body: bytes) -> dict[str, Any]:
         request = _parsed(text)
         if isinstance(request, dict) and isinstance(request.get("variables"), str):
             request["variables"] = _parsed(request["variables"]) if request["variables"] else None
-        # A half of a surrogate pair is no character: it could be neither stored nor sent.
+        # Half of a surrogate pair is not a character, and can neither be stored nor sent.
         json.dumps(request, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise ApiError("BadRequest", "InvalidJSON", "the body is not valid JSON") from None

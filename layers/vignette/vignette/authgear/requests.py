@@ -20,7 +20,7 @@ from vignette.http import characters
 
 type Attributes = Mapping[str, Any]
 
-# Shown, but what they say follows from something else, so they are ignored where they are sent.
+# Answered, but derived from other values: they are ignored in requests.
 _DERIVED = frozenset({"email_verified", "phone_number_verified", "updated_at"})
 _UNIQUE_VALUES = frozenset({"email", "phone_number", "preferred_username"})
 # Attributes that are fields of every user.
@@ -156,7 +156,7 @@ def _uri_error(value: str) -> str | None:
     parts = _split(value)
     if parts is None or not parts.scheme or not parts.netloc:
         return "input URL must be absolute"
-    if parts.scheme not in ("http", "https"):  # it ends as a link on somebody's page
+    if parts.scheme not in ("http", "https"):  # applications make a link of it
         return f"invalid scheme: {parts.scheme}"
     return _path_error(parts.path)
 
@@ -206,7 +206,7 @@ def _timezone_error(value: str) -> str | None:
         return "valid timezone name has at least 1 slash"
     try:
         ZoneInfo(value)
-    except (KeyError, ValueError, OSError):  # unknown, not a name, a folder of names
+    except (KeyError, ValueError, OSError):  # unknown, no name, or a directory
         return "invalid timezone name"
     return None
 

@@ -12,7 +12,7 @@ from vignette.errors import NotFound
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _USER_ID = re.compile(r"[A-Za-z0-9._~:@|+=,-]{1,255}")
-# Ids that a client or a route would take for something else (RFC 3986, section 3.3).
+# Path segments with a meaning of their own (RFC 3986, section 3.3), and the route `/users/count`.
 _PATH_SEGMENTS = frozenset({".", "..", "count"})
 _IDENTIFICATION = re.compile(r"idn_([A-Za-z0-9_-]{2,340})[0-9a-f]{8}")
 _ORIGINALS = "uploads/"

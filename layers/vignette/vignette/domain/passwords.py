@@ -28,13 +28,13 @@ from vignette.errors import NoPassword, Unavailable, UserNotActive, WrongPasswor
 _MEMORY_KIB, _PASSES, _LANES = 46 * 1024, 1, 1
 _CURRENT = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}$"
 
-# The most that a digest from elsewhere may ask for: few seconds, and memory to spare.
+# The most work that an imported digest may ask for: few seconds, and less memory than there is.
 _MAX_DIGEST_CHARACTERS = 512
 _MAX_ARGON2_KIB, _MAX_ARGON2_PASSES, _MAX_ARGON2_LANES = 128 * 1024, 10, 16
 _MAX_BCRYPT_COST = 14
 _MAX_PBKDF2_ITERATIONS = 2_000_000
 _MAX_SCRYPT_BYTES = 128 * 1024 * 1024
-# The least that still tells passwords apart; an empty one would match them all.
+# A very short hash matches many passwords, an empty one all.
 _MIN_HASH_BYTES, _MAX_HASH_BYTES = 16, 64
 
 _ARGON2 = re.compile(
@@ -100,7 +100,7 @@ def verify(user_id: str, given: str) -> None:
         raise WrongPassword("The password is not the user's.")
     if not stored.digest.startswith(_CURRENT):
         upgraded = replace(hashed(given), updated_at=stored.updated_at)
-        # Where others write to the user, the next time is early enough.
+        # If somebody else writes to the user, the next verification will do it.
         with suppress(table.ConditionFailed, Unavailable):
             users.save(user, replace(user, password=upgraded))
 
@@ -260,7 +260,7 @@ def _base64(text: str) -> bytes:
         decoded = base64.b64decode(text, validate=True)
     except ValueError:
         raise UnacceptableDigest from None
-    _require(base64.b64encode(decoded).decode() == text)  # one text for the same bytes
+    _require(base64.b64encode(decoded).decode() == text)  # the only spelling of these bytes
     return decoded
 
 

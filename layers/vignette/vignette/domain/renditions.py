@@ -70,7 +70,7 @@ def make(upload_id: str) -> Delivery:
     try:
         upload = uploads.get(upload_id)
     except NotFound:
-        # What an attempt that was cut off has written goes too.
+        # An attempt that was cut off may have written renditions.
         delete_objects(upload_id)
         return Delivery(Outcome.GONE)
     if upload.state != UploadState.PENDING:
@@ -127,8 +127,8 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
 
     def write_renditions() -> Upload:
         nonlocal upload
-        # Every digest follows from the one before it: none comes back, so that what was replaced
-        # can be deleted, and the same attempt again writes the same objects.
+        # Each digest is derived from the one before it. So none is used twice, replaced renditions
+        # can be deleted, and a repeated attempt writes the same objects.
         digest = digest_of(upload_id, f"{upload.digest}{crop}".encode() + photo)
         facts = {**store(upload_id, digest, rendered), "replaced": upload.digest}
         unchanged = Attr("digest").eq(upload.digest) & Attr("expires_at").gt(int(time.time()))

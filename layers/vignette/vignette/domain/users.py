@@ -48,7 +48,7 @@ _NUMBERS = (
     "wrong_passwords",
     "wrong_passwords_until",
 )
-# No unique value is longer, and a longer one could not be a key.
+# No unique value is longer; DynamoDB refuses much longer keys.
 _MAX_UNIQUE_CHARACTERS = 256
 
 
@@ -82,7 +82,7 @@ def create(user: User, *, attempt: str) -> User:
         Taken: Other users have the id or some of the unique values; it names every such field.
         Unavailable: DynamoDB did not do it.
     """
-    # Where the id was derived from the attempt, it tells the attempt.
+    # An id that is the attempt's own need not be stored twice.
     mark = {} if attempt == user.id else {"attempt": attempt}
     put = table.Put(settings.users_table(), {**to_item(user), **mark}, Attr("pk").not_exists())
     unique_values = unique_keys(user)
@@ -183,7 +183,7 @@ def update(user_id: str, changes: UserChanges, *, must_be_active: bool = False) 
     if not changes.keys() <= IndependentChanges.__optional_keys__:
         return modify(user_id, lambda user: changed(user, changes), must_be_active=must_be_active)
     now = _now()
-    # A copy of this call that the network held back must not undo what was written after it.
+    # A copy of this call that the network delivers late must not undo a newer change.
     is_newest = Attr("updated_at").lte(now)
     action = table.Update(
         settings.users_table(),

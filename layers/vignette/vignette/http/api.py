@@ -18,7 +18,7 @@ from vignette.http.access import Caller, authenticate, authenticate_admin
 from vignette.runtime.startup import preload
 from vignette.runtime.telemetry import audit, count, finish, logger
 
-# Parameters of paths that say what a request is about.
+# Path parameters that name the target of a request, for the audit log.
 _TARGETS = ("user_id", "upload_id", "object_id", "email_address_id", "phone_number_id")
 
 _PIXELS = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
@@ -229,7 +229,7 @@ class Api:
         logger.info("answered", route=request.route, status=response.status, code=code)
         if self._audited and not request.route.startswith("GET "):
             outcome = code or "done"
-            # What does not exist may be anything that a caller has mistaken for an id.
+            # An id of nothing may be anything, such as an e-mail address: it is not logged.
             whom = None if outcome.endswith("_not_found") else request.whom
             audit(
                 who=loggable(request.who),

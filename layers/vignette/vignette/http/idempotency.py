@@ -76,7 +76,8 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
         IdempotencyValidationError,
     )
 
-    # Bodies hold passwords: with the key, which is not stored, they cannot be guessed from this.
+    # Bodies have passwords in them: a digest without the key, which is not stored, could be
+    # guessed.
     sent_body = _canonical(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES))
     body = hmac.digest(key.encode(errors="surrogatepass"), sent_body, "sha256").hex()
     scoped = [request.caller.user_id, key]  # None is the holder of the secret key

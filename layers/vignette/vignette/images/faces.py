@@ -27,7 +27,7 @@ WEIGHTS = "yunet_weights"  # a package of one file
 # face. Small faces are found when more is seen; faces that fill a photo when less is seen. One more
 # look between the first and the last finds nothing more (`make bench`).
 LOOKS = (320, 96, 720)
-# What is enlarged more than this shows nothing that was not seen before.
+# Enlarging a photo more than this shows no more faces.
 _MOST_ENLARGED = 4
 # Of the 100 faces in LFW's subset all score more in one of the looks, of its 100 others none.
 _SCORE = 0.7
@@ -183,7 +183,7 @@ def run(pixels: NDArray[np.uint8]) -> list[Array]:
     fine = through(features, 4, 2)
     middle = through(_pooled(fine, height // 4, width // 4), 8, 2)
     coarse = through(_pooled(middle, height // 8, width // 8), 16, 2)
-    # From coarse to fine, each with what was seen of the surroundings.
+    # From coarse to fine: each level gets what the coarser one has found around it.
     coarse = through(coarse, 16, 1)
     middle = through(middle + _doubled(coarse, height // 16, width // 16), 8, 1)
     fine = through(fine + _doubled(middle, height // 8, width // 8), 4, 1)

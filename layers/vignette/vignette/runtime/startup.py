@@ -64,5 +64,5 @@ if importlib.util.find_spec("compiled_patterns"):
     try:
         _take_compiled_patterns()
     except Exception as error:
-        # Private parts of `re` are not what they were: the rest is compiled when it is needed.
+        # Private parts of `re` have changed: what is missing is compiled when it is needed.
         logging.getLogger(__name__).warning("compiled patterns are not used: %r", error)
