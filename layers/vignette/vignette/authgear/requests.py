@@ -183,7 +183,7 @@ def _split(value: str) -> SplitResult | None:
 
 
 def _path_error(path: str) -> str | None:
-    """A path has to be in the form that removing dot segments and empty ones leaves it in."""
+    """What is wrong with a path: it must not have dot segments or empty ones."""
     segments = path.split("/")[1:]
     if any(segment in (".", "..") for segment in segments) or "" in segments[:-1]:
         return f"invalid path: {path}"

@@ -119,7 +119,7 @@ def renditions_prefix(upload_id: str) -> str:
 
 
 def rendition_object_key(upload_id: str, digest: str, name: int | str) -> str:
-    """Object key of one rendition; `digest` tells apart what was sent to one upload twice.
+    """Object key of one rendition; `digest` tells apart different photos of one upload.
 
     `name` is the size of a square one in pixels, `WHOLE` or `PREVIEW`.
     """
@@ -138,7 +138,7 @@ def used_mark_key(upload_id: str) -> dict[str, Any]:
 
 
 def nearest(sizes: Sequence[int], wanted: int) -> int:
-    """The smallest of some sizes that is at least as large as wanted, else the largest."""
+    """The smallest of some sizes that is at least `wanted`, else the largest."""
     return min((size for size in sizes if size >= wanted), default=max(sizes))
 
 

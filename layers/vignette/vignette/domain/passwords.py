@@ -1,7 +1,7 @@
 """Passwords: kept as Argon2id, verified as whatever they were hashed with elsewhere.
 
-A digest that somebody brings along decides how much work its verification is, so it is taken
-only where that is bounded. No password is ever stored, logged or answered.
+An imported digest decides how much work its verification is, so it is accepted only if that is
+bounded. No password is ever stored, logged or answered.
 """
 
 import base64

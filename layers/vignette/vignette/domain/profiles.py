@@ -34,7 +34,7 @@ class Profile:
 
 
 def update(user_id: str, changes: ProfileChanges) -> User:
-    """Change a user and what is theirs: all of it or nothing.
+    """Change a user's attributes, primary address and number, and picture: all or nothing.
 
     Raises:
         NotFound: There is no such user, or no such upload of this user.

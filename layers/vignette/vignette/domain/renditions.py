@@ -1,4 +1,4 @@
-"""From an uploaded photo to its renditions, and away with them when the upload is gone."""
+"""The renditions of an upload: made, framed anew, read, and deleted with the upload."""
 
 import hashlib
 import re
@@ -379,7 +379,7 @@ def _fail(upload_id: str, reason: str, size: int | None = None) -> Delivery:
 
 
 def _finish(upload_id: str, result: Mapping[str, object], size: int | None) -> Outcome:
-    """Record the result on a pending upload; otherwise tidy up after this delivery."""
+    """Record the result on a pending upload; else delete what this delivery has written."""
     expires_at = int(time.time()) + settings.UNUSED_UPLOAD_SECONDS
     action = table.Update(
         settings.uploads_table(),

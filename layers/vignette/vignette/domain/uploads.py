@@ -124,7 +124,7 @@ def begin(
 
 
 def _count(user_id: str, now: float) -> table.Update:
-    """Counts an upload that a user begins; the counter is gone after its hour."""
+    """The action that counts an upload which a user begins; the counter goes after its hour."""
     hour = int(now) // _HOUR
     counter = f"uploads#{derived_id(user_id, str(hour))}"
     begun = Attr("begun")

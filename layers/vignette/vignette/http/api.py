@@ -72,7 +72,7 @@ class Request:
     def origin(self) -> str:
         """The scheme and host of the API, without a slash at the end.
 
-        Never from a header, which says what the client likes.
+        Never from a header, which a client can set to anything.
         """
         return settings.public_origin() or f"https://{self._event['requestContext']['domainName']}"
 
@@ -92,8 +92,8 @@ class Request:
     def path(self, name: str) -> str:
         """A parameter of the path.
 
-        API Gateway decodes a path before it chooses a route, other servers of such events do not:
-        no id has a percent sign, so that decoding again changes nothing.
+        API Gateway decodes a path before it chooses a route, other servers of such events do not.
+        No id has a percent sign, so that decoding twice changes nothing.
         """
         return unquote(str(self._event["pathParameters"][name]))
 

@@ -1,4 +1,4 @@
-"""Characters that are not seen, but change what is seen: regular expressions for display names."""
+"""Invisible characters that change how a name looks: regular expressions for display names."""
 
 # Controls of direction (Unicode, UAX 9) and characters without width make a name look like another.
 # Joiners shape letters from Arabic to Myanmar: they are accepted where such a letter follows.

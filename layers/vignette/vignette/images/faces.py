@@ -117,7 +117,7 @@ def load() -> _Network:
         return _Block(point, point_bias, take(outputs, 9), take(outputs, 1))
 
     def some(blocks: Sequence[_Block]) -> _Block:
-        """One block that says what the heads of a stride say, without what is of no use."""
+        """One block for all heads of a stride, without the channels that are not used."""
         rows = [slice(0, used) for _, _, used in _HEADS]
         parts = list(zip(blocks, rows, strict=True))
         return _Block(
@@ -244,7 +244,7 @@ def _rectified(features: Array) -> Array:
 
 
 def _pooled(features: Array, height: int, width: int) -> Array:
-    """The largest of every two by two pixels."""
+    """The largest of each two by two pixels."""
     rows = features.reshape(len(features), height, width + 1)
     larger = np.maximum(rows[:, ::2], rows[:, 1::2])
     pooled = np.zeros((len(features), height // 2, width // 2 + 1), np.float32)
@@ -253,7 +253,7 @@ def _pooled(features: Array, height: int, width: int) -> Array:
 
 
 def _doubled(features: Array, height: int, width: int) -> Array:
-    """Every pixel as two by two."""
+    """Each pixel doubled in both directions."""
     rows = features.reshape(len(features), height, width + 1)[:, :, :width]
     doubled = np.zeros((len(features), 2 * height, 2 * width + 1), np.float32)
     doubled[:, :, :-1] = rows.repeat(2, axis=1).repeat(2, axis=2)
@@ -265,7 +265,7 @@ def _sigmoid(values: Array) -> Array:
 
 
 def _distinct(faces: Sequence[Face]) -> Iterator[Face]:
-    """The faces that are none of those before them."""
+    """The faces that are not the same as one before them."""
     kept: list[Face] = []
     for face in faces:
         if not any(_overlap(face, other) > _SAME_FACE for other in kept):

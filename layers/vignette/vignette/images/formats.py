@@ -225,7 +225,7 @@ def _png_exif(data: bytes) -> bytes | None:
 
 @cache
 def _png_decoder() -> Callable[..., Any] | None:
-    """The decoder of kornia-rs, or None where that has none: Pillow does its work then."""
+    """The decoder of kornia-rs, or None if it has none: then Pillow decodes."""
     try:
         import_module("numpy")  # kornia-rs imports it at its first answer
         from kornia_rs.io import decode_image_png_u8

@@ -65,10 +65,10 @@ def serve(control_fd: int) -> None:
 
 
 def _set_up_heap(libc: ctypes.CDLL) -> None:
-    """Have every child begin with a heap of large pages, which it alone will touch.
+    """Give every child a heap of large pages.
 
-    What the kernel has to clear page by page is a tenth of all the work on a photo: a child
-    begins without memory. In large pages that is next to nothing.
+    A child begins without memory, and the kernel has to clear it page by page. With large pages
+    that is next to nothing (docs/decisions.md).
     """
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
@@ -87,7 +87,7 @@ def _set_up_heap(libc: ctypes.CDLL) -> None:
 
 
 def _process_and_exit(channel: socket.socket, size: int, request: Request) -> None:
-    """A child's whole life."""
+    """What a child does, from beginning to end."""
     try:
         _give_up_rights()
         data = channel.recv(size, socket.MSG_WAITALL)
@@ -104,7 +104,7 @@ def _answer(data: bytes, request: Request) -> bytes:
 
 
 def process(data: bytes, request: Request) -> Result:
-    """Make the renditions of a photo, in this very process.
+    """Make the renditions of a photo in this process.
 
     Raises:
         UnreadableImage: `unsupported_format`, `corrupt_image` or `too_many_pixels`.

@@ -19,7 +19,7 @@ _TYPES = {b"XYZ ", b"curv", b"para", b"sf32", b"mft1", b"mft2", b"mAB "}
 def reduced(profile: bytes) -> bytes:
     """A profile with the tags that a display profile needs, or nothing if it has none of them.
 
-    Whether these are right is not looked at: a broken profile stays one.
+    The tags themselves are not checked: a broken profile stays broken.
     """
     if len(profile) < _HEADER_BYTES + 4:
         return b""

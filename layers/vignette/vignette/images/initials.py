@@ -39,7 +39,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
-    """Whether a font draws a letter otherwise than what it has no glyph for."""
+    """Whether a font has a glyph for a letter."""
     return bytes(font.getmask(letter)) != bytes(font.getmask(_NO_CHARACTER))
 
 

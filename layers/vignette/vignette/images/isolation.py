@@ -75,7 +75,7 @@ def stop() -> None:
 
 
 def forbid_inspection() -> None:
-    """Have Linux let no process of the same user read this one's memory or environment."""
+    """Forbid other processes of the same user to read this one's memory or environment."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 

@@ -250,7 +250,7 @@ def _square(source: formats.Source, place: tuple[float, float, int], side: int) 
 
 
 def load_detector() -> None:
-    """Load what finds faces, which reads files."""
+    """Load the face detector, which reads files."""
     from vignette.images import faces
 
     faces.load()

@@ -19,10 +19,10 @@ gc.set_threshold(200_000)
 
 @cache
 def freeze_after_start() -> None:
-    """Collect garbage after the first invocation, but none of what that has loaded.
+    """Collect garbage after the first invocation, but leave out all that is loaded by then.
 
-    What is left to look at is so little that every collection is a whole one. In generations, what
-    requests leave behind would wait for thousands of others, and take 0.3 MiB meanwhile.
+    What is left is so little that every collection is a whole one. With generations, the garbage of
+    requests would wait for thousands of other requests, and take 0.3 MiB meanwhile.
     """
     gc.freeze()
     gc.set_threshold(1000, 0, 0)
