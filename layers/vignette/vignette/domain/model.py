@@ -47,7 +47,7 @@ class Picture:
 
 
 class UserState(StrEnum):
-    """Whether a user may sign in. A user who is banned and locked is `BANNED`."""
+    """Whether a user may sign in. A user who is banned and locked is `banned`."""
 
     ACTIVE = "active"
     LOCKED = "locked"
