@@ -227,7 +227,7 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
     if not keeps_whole:
         squares = {name: body for name, body in rendered.renditions.items() if name != WHOLE}
         rendered = replace(rendered, renditions=squares)
-    if not uploads.begin_once(upload_id, photo=photo, usable_until=usable_until):
+    if not uploads.begin_without_owner(upload_id, photo=photo, usable_until=usable_until):
         return
     facts = store(upload_id, photo, rendered)
     result = {"state": UploadState.READY, "whole": keeps_whole, **facts}
