@@ -51,10 +51,8 @@ test: # Everything that has to hold, the fast checks first
 audit: # Judge what CloudFormation gets by cfn-lint and by checkov; .checkov.yaml has the exceptions
 	@$(SETUP) ministack sam checkov
 	AWS_DEFAULT_REGION=us-east-1 .local/venv/ministack/bin/python tools/expand.py .local/expanded.json
-# Where a function has a condition, SAM writes that condition around its routes twice (W1028), and
-# what it has evaluated itself is not used any more (W2001, W7001).
-	.local/venv/sam/bin/cfn-lint --regions us-east-1 --ignore-checks W1028 W2001 W7001 -- \
-		.local/expanded.json
+# Where a function has a condition, SAM writes that condition around its routes twice (W1028).
+	.local/venv/sam/bin/cfn-lint --regions us-east-1 --ignore-checks W1028 -- .local/expanded.json
 	.local/venv/checkov/bin/checkov --config-file .checkov.yaml
 
 deploy: # Build, show what would change and deploy into AWS, as section STAGE of samconfig.toml says
@@ -72,6 +70,18 @@ smoke: # Try the whole main job in all three APIs, at URL or where STACK answers
 sweep: # Find what belongs to nothing any more, in tables and bucket; APPLY=yes mends it
 	@$(SETUP) ministack
 	@$(OPERATE) tools.sweep $(ON) $(if $(APPLY),--apply)
+
+redrive: # Run again what failed for good; mark as failed the photos that cannot be processed
+	@$(SETUP) ministack
+	@$(OPERATE) tools.redrive $(ON)
+
+rotate-key: # Store a new secret key, the one before it stays valid; REVOKE=yes leaves no older one
+	@$(SETUP) ministack
+	@$(OPERATE) tools.rotate_key $(ON) $(if $(REVOKE),--revoke)
+
+restore: # Restore the tables as they were AT a time, into tables that a deployment can adopt
+	@$(SETUP) ministack
+	@$(OPERATE) tools.restore $(ON) '$(AT)'
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
 	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)

@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import uuid
@@ -101,6 +102,7 @@ def mend(state: Path) -> None:
     _log_to_files(state / "logs")
     _unpack_layers_once(state / "tmp/layers")
     _bound_concurrency()
+    _name_errors()
     _keep_streams()
     journal.keep_writes(state / "services")
     _retry_records()
@@ -238,6 +240,27 @@ def _bound_concurrency() -> None:
             return execute(function, event, request_id)
 
     lambda_svc._execute_function_warm = execute_in_turn
+
+
+def _name_errors() -> None:
+    """Say what a function failed with, as Lambda does: the name of the exception's class.
+
+    MiniStack calls every exception by one name. The real one is in the last line of its traceback.
+    """
+    from ministack.services import lambda_svc
+
+    execute = lambda_svc._execute_function_warm
+
+    def execute_and_name_error(function: dict[str, Any], event: Any, request_id: str) -> Any:
+        result = execute(function, event, request_id)
+        if result.get("error") and result["body"]["errorType"] == "Runtime.HandlerError":
+            lines = str(result.get("log", "")).splitlines()
+            found = (re.match(r"(?:\w+\.)*(\w+)(?:: |$)", line) for line in reversed(lines))
+            names = (each[1] for each in found if each)
+            result["body"]["errorType"] = next(names, "Runtime.ExitError")
+        return result
+
+    lambda_svc._execute_function_warm = execute_and_name_error
 
 
 def _keep_streams() -> None:

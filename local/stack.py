@@ -142,9 +142,12 @@ class Stack:
         self._build_and_deploy(session)
         outputs = self._outputs(session)
         http_api = session.client("apigatewayv2")
-        (api,) = http_api.get_apis()["Items"]
-        api_routes = http_api.get_routes(ApiId=api["ApiId"])["Items"]
-        front.serve_api(api["ApiId"], [route["RouteKey"] for route in api_routes])
+        resource = session.client("cloudformation").describe_stack_resource(
+            StackName=STACK, LogicalResourceId="Api"
+        )
+        api = resource["StackResourceDetail"]["PhysicalResourceId"]
+        api_routes = http_api.get_routes(ApiId=api)["Items"]
+        front.serve_api(api, [route["RouteKey"] for route in api_routes])
         emulator.deliver_kept_events(self._state, session)
         secret = session.client("secretsmanager").get_secret_value(SecretId=outputs["SecretKeyArn"])
         facts = {
@@ -283,7 +286,7 @@ class Stack:
             raise StackError(f"sam {command} failed; all of its output is in {log}\n{last}")
 
     def _parameters(self) -> dict[str, str]:
-        """The values of those parameters of the template that this stack provides."""
+        """Return the values of those parameters of the template that this stack provides."""
         values = {
             "JwtIssuer": ISSUER,
             "JwtAudience": AUDIENCE,
@@ -307,7 +310,7 @@ class Stack:
         return {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
 
     def _demo_user(self, facts: dict[str, Any]) -> str:
-        """The id of the user that the printed commands act as, created once.
+        """Return the id of the user that the printed commands act as, created once.
 
         Raises:
             StackError: The user could not be created.
@@ -341,7 +344,7 @@ def _call(url: str, key: str, body: dict[str, str] | None = None) -> tuple[int, 
 
 
 def _inputs() -> Iterator[bytes]:
-    """The name and content of every file that goes into the build."""
+    """Yield the name and content of every file that goes into the build."""
     for name in INPUTS:
         top = ROOT / name
         for path in sorted([top] if top.is_file() else top.rglob("*")):
@@ -365,7 +368,7 @@ def _runs_lambda_wheels() -> bool:
 
 
 def _loopback_hosts(port: int) -> list[str]:
-    """The addresses of `localhost` to listen on.
+    """Return the addresses of `localhost` to listen on.
 
     Raises:
         StackError: Another program listens on the port.

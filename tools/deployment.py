@@ -100,6 +100,16 @@ def local_facts() -> Path:
     return Path(os.environ.get("STACK_FILE") or _LOCAL_FACTS)
 
 
+def rewrite_local_facts(facts: Mapping[str, str]) -> None:
+    """Say something else of the local stack, whole or not at all, to its owner only."""
+    file = local_facts()
+    part = file.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(facts, indent=2) + "\n")
+    part.replace(file)
+
+
 def find(stack_name: str | None) -> Deployment:
     """The stack of a name in AWS, or the local one.
 

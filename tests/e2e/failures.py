@@ -3,6 +3,8 @@
 import json
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.e2e.conftest import PHOTOS, Client, eventually
 from tests.e2e.roles import Role
@@ -53,6 +55,13 @@ def id_ends_in_the_queue(client: Client) -> bool:
 def record_ends_in_the_queue(client: Client) -> bool:
     """Whether a record that could be dealt with in no way arrives in the dead-letter queue."""
     client.failed_events()
+    with record_that_nothing_deals_with(client):
+        return _is_in_the_queue(client, "DDBStreamBatchInfo")
+
+
+@contextmanager
+def record_that_nothing_deals_with(client: Client) -> Iterator[str]:
+    """While this lasts, nothing can be deleted nor handed over; the prefix of what was to be."""
     role = Role(client, "cleanup")
     (queue,) = (
         each.resource
@@ -64,8 +73,7 @@ def record_ends_in_the_queue(client: Client) -> bool:
         role.without("s3:DeleteObject"),
         role.without("sqs:SendMessage", resource=queue),
     ):
-        deleted_upload(client)
-        return _is_in_the_queue(client, "DDBStreamBatchInfo")
+        yield deleted_upload(client)
 
 
 def _is_in_the_queue(client: Client, *marks: str, queue: str = "FailedEvents") -> bool:

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e import failures
 from tests.e2e.conftest import PHOTOS, ROOT, Client, eventually
 from tests.e2e.roles import Role
 
@@ -213,3 +215,183 @@ def test_sweep_finds_what_belongs_to_nothing_and_mends_it_when_it_is_told_to(
     assert not set(left.lines) & set(again.stdout.splitlines()), again.stdout
     assert left._shown(whole)
     assert len(client.objects(f"renditions/{picture}/")) == 4
+
+
+def waiting(client: Client, logical_id: str) -> int:
+    """How many messages a queue holds."""
+    attributes = client.aws("sqs").get_queue_attributes(
+        QueueUrl=client.resource(logical_id), AttributeNames=["All"]
+    )["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"])
+
+
+def forget_failures(client: Client) -> None:
+    """Empty the dead-letter queues of what other tests have left there."""
+    for logical_id in ("FailedEvents", "FailedCleanups"):
+        client.failed_events(logical_id)
+
+
+def sent(client: Client, number: int) -> list[str]:
+    """Uploads of photos that were sent."""
+    me = client.user_headers(client.create_user()["id"])
+    forms = [client.upload_form(me, PHOTO) for _ in range(number)]
+    for form in forms:
+        assert client.send(form, PHOTO).status_code == 204
+    return [form["uploadId"] for form in forms]
+
+
+def state(client: Client, upload_id: str) -> Any:
+    return client.http.get(f"/api/v1/uploads/{upload_id}", headers=client.key).json()["state"]
+
+
+def test_redrive_processes_the_photos_that_an_outage_of_s3_has_left(
+    client: Client, operator: Operator
+) -> None:
+    forget_failures(client)
+    with Role(client, "thumbnails").without("s3:GetObject"):
+        photos = sent(client, 12)
+        assert eventually(lambda: waiting(client, "FailedEvents") == 12, seconds=60)
+        too_early = operator.make("redrive")
+        assert too_early.returncode != 0
+        assert "0 dealt with, 12 stay" in too_early.stdout
+    assert {state(client, each) for each in photos} == {"failed"}
+
+    done = operator.make("redrive", "STACK=vignette")
+    assert done.returncode == 0, done.stdout
+    assert {state(client, each) for each in photos} == {"ready"}
+    for each in photos:
+        assert f"the photo of {each} had failed (AccessDenied): it is ready" in done.stdout
+    assert waiting(client, "FailedEvents") == 0
+
+
+def test_redrive_marks_a_photo_that_cannot_be_processed_as_failed(
+    client: Client, operator: Operator
+) -> None:
+    forget_failures(client)
+    functions, name = client.aws("lambda"), client.resource("Thumbnails")
+    usual = functions.get_function_configuration(FunctionName=name)["Environment"]
+    broken = {**usual["Variables"], "FACE_FRAMING": None}
+    variables = {key: value for key, value in broken.items() if value is not None}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+    try:
+        [photo] = sent(client, 1)
+        assert eventually(lambda: waiting(client, "FailedEvents") == 1, seconds=60)
+        done = operator.make("redrive")
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment=usual)
+    assert done.returncode == 0, done.stdout
+    assert f"the photo of {photo} had failed (KeyError) and cannot be processed" in done.stdout
+    assert state(client, photo) == "failed"
+    assert waiting(client, "FailedEvents") == 0
+
+
+def test_redrive_deletes_what_could_not_be_deleted_for_a_day(
+    client: Client, operator: Operator
+) -> None:
+    forget_failures(client)
+    with client.impatient_queue(tries=2), Role(client, "cleanup").without("s3:DeleteObject"):
+        left = failures.deleted_upload(client)
+        assert eventually(lambda: waiting(client, "FailedCleanups") == 1)
+        assert "0 dealt with, 1 stay" in operator.make("redrive").stdout
+    assert client.objects(left)
+    done = operator.make("redrive")
+    assert done.returncode == 0, done.stdout
+    assert f"objects of {left.split('/')[1]} are deleted" in done.stdout
+    assert not client.objects(left)
+    assert waiting(client, "FailedCleanups") == 0
+
+
+def test_redrive_reads_the_stream_for_records_that_no_queue_has(
+    client: Client, operator: Operator
+) -> None:
+    forget_failures(client)
+    with failures.record_that_nothing_deals_with(client) as left:
+        assert eventually(lambda: waiting(client, "FailedEvents") > 0)
+    assert client.objects(left)
+    done = operator.make("redrive")
+    assert done.returncode == 0, done.stdout
+    assert "are cleaned up" in done.stdout
+    assert not client.objects(left)
+
+
+@pytest.fixture
+def key_of_others(client: Client) -> Iterator[None]:
+    """Puts the secret back that the rest of the tests use."""
+    yield
+    secrets = client.aws("secretsmanager")
+    for _ in range(2):
+        secrets.put_secret_value(
+            SecretId=client.resource("SecretKey"), SecretString=client.stack["secretKey"]
+        )
+
+
+def accepts(client: Client, key: str) -> bool:
+    answer = client.http.get("/v1/users/count", headers={"Authorization": f"Bearer {key}"})
+    return answer.status_code == 200
+
+
+@pytest.mark.usefixtures("key_of_others")
+def test_rotate_key_leaves_the_key_before_valid_and_revokes_it_if_told_to(
+    client: Client, operator: Operator
+) -> None:
+    old = client.stack["secretKey"]
+    secrets, secret = client.aws("secretsmanager"), client.resource("SecretKey")
+
+    def stored() -> str:
+        return str(secrets.get_secret_value(SecretId=secret)["SecretString"])
+
+    # A key that was rotated just now is left alone; another test may have done so.
+    secrets.put_secret_value(SecretId=secret, SecretString=old)
+    secrets.put_secret_value(SecretId=secret, SecretString=old)
+    again = operator.make("rotate-key")
+    assert again.returncode == 0, again.stdout
+    assert "Nothing was changed" in again.stdout
+    assert stored() == old
+
+    revoked = operator.make("rotate-key", "REVOKE=yes")
+    assert revoked.returncode == 0, revoked.stdout
+    new = stored()
+    assert new != old
+    assert len(new) == 48
+    assert new not in revoked.stdout
+    assert accepts(client, new)
+    versions = secrets.list_secret_version_ids(SecretId=secret)["Versions"]
+    staged = [each["VersionId"] for each in versions if each["VersionStages"]]
+    values = {
+        secrets.get_secret_value(SecretId=secret, VersionId=each)["SecretString"] for each in staged
+    }
+    assert new in values
+    assert old not in values
+
+
+@pytest.mark.usefixtures("key_of_others")
+def test_rotate_key_tells_the_commands_of_the_local_stack(
+    client: Client, operator: Operator
+) -> None:
+    done = operator.make("rotate-key", "REVOKE=yes")
+    assert done.returncode == 0, done.stdout
+    facts = json.loads(Path(operator.environment["STACK_FILE"]).read_text())
+    assert facts["secretKey"] != client.stack["secretKey"]
+    assert accepts(client, facts["secretKey"])
+
+
+def test_restore_makes_tables_that_hold_what_the_old_ones_do(
+    client: Client, operator: Operator
+) -> None:
+    user = client.create_user()
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    done = operator.make("restore", f"AT={at}", "STACK=vignette")
+    assert done.returncode == 0, done.stdout
+    adopt = dict(re.findall(r'^(\w+) = "(\S+)"$', done.stdout, re.MULTILINE))
+    assert adopt.keys() == {
+        "ExistingUsersTable",
+        "ExistingUploadsTable",
+        "ExistingUploadsStreamArn",
+    }
+    dynamodb = client.aws("dynamodb")
+    key = {"pk": {"S": f"user#{user['id']}"}}
+    assert "Item" in dynamodb.get_item(TableName=adopt["ExistingUsersTable"], Key=key)
+    described = dynamodb.describe_table(TableName=adopt["ExistingUploadsTable"])["Table"]
+    assert described["LatestStreamArn"] == adopt["ExistingUploadsStreamArn"]
+    for name in (adopt["ExistingUsersTable"], adopt["ExistingUploadsTable"]):
+        dynamodb.delete_table(TableName=name)

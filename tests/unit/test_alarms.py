@@ -28,10 +28,7 @@ def watched(alarm: dict[str, Any]) -> Iterator[Metric]:
     queries = alarm.get("Metrics", [{"MetricStat": {"Metric": alarm}}])
     for metric in (each["MetricStat"]["Metric"] for each in queries if "MetricStat" in each):
         dimensions = (
-            (each["Name"], next(iter(each["Value"].values())))
-            if isinstance(each["Value"], dict)
-            else (each["Name"], each["Value"])
-            for each in metric.get("Dimensions", ())
+            (each["Name"], _resource(each["Value"])) for each in metric.get("Dimensions", ())
         )
         namespace = metric["Namespace"]
         name = namespace if isinstance(namespace, str) else namespace["Fn::Sub"]
@@ -41,6 +38,14 @@ def watched(alarm: dict[str, Any]) -> Iterator[Metric]:
 def optional() -> set[str]:
     """The alarms that only some deployments have."""
     return {name for name in alarms() if "Condition" in template()["Resources"][name]}
+
+
+def _resource(value: Any) -> str:
+    """The resource that a dimension is about: the stack's own, where another can take its place."""
+    while isinstance(value, dict):
+        (named,) = value.values()
+        value = named[1] if "Fn::If" in value else named
+    return str(value)
 
 
 ALL_WATCHED = {name: set(watched(alarm)) for name, alarm in alarms().items()}

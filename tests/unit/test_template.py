@@ -138,7 +138,8 @@ def test_the_bucket_is_private_encrypted_and_kept() -> None:
 def test_the_bucket_is_named_by_the_id_of_its_stack_and_not_by_what_somebody_chose() -> None:
     stack_id = {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}  # arn:…:stack/NAME/UUID
     name, values = resource("Bucket")["BucketName"]["Fn::Sub"]
-    assert values == {"Id": {"Fn::Select": [2, stack_id]}}
+    existing, own = {"Ref": "ExistingBucketId"}, {"Fn::Select": [2, stack_id]}
+    assert values == {"Id": {"Fn::If": ["HasExistingBucket", existing, own]}}
     assert template()["Globals"]["Function"]["Environment"]["Variables"]["BUCKET"] == {
         "Fn::Sub": [name, values]
     }
@@ -179,9 +180,37 @@ def test_pages_may_read_the_headers_that_explain_a_refusal() -> None:
     assert exposed >= {"retry-after", "www-authenticate", "x-request-id"}
 
 
+@pytest.mark.parametrize("table", ["UsersTable", "UploadsTable"])
+def test_nothing_but_the_table_itself_is_about_a_table_that_is_not_made(table: str) -> None:
+    """A restored table takes its place everywhere: names, permissions, alarms, outputs."""
+    assert template()["Resources"][table]["Condition"] == f"Makes{table}"
+    places: list[Any] = []
+
+    def collect(value: Any) -> None:
+        if isinstance(value, dict):
+            condition, made, *_ = value.get("Fn::If", ("", None))
+            if condition == f"Makes{table}":
+                places.append(made)
+                return
+            assert value != {"Ref": table}
+            for each in value.values():
+                collect(each)
+        elif isinstance(value, list):
+            for each in value:
+                collect(each)
+        else:
+            assert f"{table}." not in str(value)
+            assert f"${{{table}}}" not in str(value)
+
+    collect([template()[part] for part in ("Globals", "Resources", "Outputs")])
+    assert {"Ref": table} in places
+
+
 def test_cleanup_hears_of_records_that_are_gone_and_of_pictures_that_are_set() -> None:
     properties = functions()["cleanup"]["Events"]["RecordGone"]["Properties"]
-    assert properties["Stream"] == {"Fn::GetAtt": "UploadsTable.StreamArn"}
+    stream = {"Fn::GetAtt": "UploadsTable.StreamArn"}
+    existing = {"Ref": "ExistingUploadsStreamArn"}
+    assert properties["Stream"] == {"Fn::If": ["MakesUploadsTable", stream, existing]}
     gone, used = (json.loads(each["Pattern"]) for each in properties["FilterCriteria"]["Filters"])
     assert gone == {"eventName": ["REMOVE"]}
     has_used_at = {"NewImage": {"used_at": {"N": [{"exists": True}]}}}
@@ -231,12 +260,6 @@ def test_what_cannot_be_deleted_is_tried_for_a_day_and_then_kept() -> None:
     source = functions()["cleanup"]["Events"]["TriedAgain"]["Properties"]
     assert source["Queue"] == {"Fn::GetAtt": "CleanupQueue.Arn"}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-
-
-def test_warnings_about_the_document_that_sam_makes_refuse_no_deployment() -> None:
-    # API Gateway warns of `$default` in it (aws/serverless-application-model#2297).
-    assert "$default" in routes().by_key
-    assert "FailOnWarnings" not in resource("Api")
 
 
 def test_the_api_is_throttled() -> None:

@@ -1,4 +1,4 @@
-"""Users who have a token of their identity provider, but were not created here yet.
+"""Users who come with a token of their identity provider before anybody has created them here.
 
 Just-in-time provisioning: the first call creates the user from the token's claims, which are those
 of OpenID Connect Core 1.0, section 5.1.
