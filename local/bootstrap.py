@@ -52,7 +52,7 @@ def say(text: str) -> None:
 
 
 def is_wanted(candidate: str) -> bool:
-    """Return whether this is a Python of the wanted version that can make environments."""
+    """Whether this is a Python of the wanted version that can make environments."""
     try:
         answer = subprocess.run(
             [candidate, "-c", PROBE],
@@ -68,14 +68,14 @@ def is_wanted(candidate: str) -> bool:
 
 
 def find_uv() -> str | None:
-    """Return the path of an installed uv, or None."""
+    """The path of an installed uv, or None."""
     home = str(Path.home())
     places = [home + "/.local/bin/uv", home + "/.cargo/bin/uv", str(LOCAL / "venv/uv/bin/uv")]
     return shutil.which("uv") or next((p for p in places if os.access(p, os.X_OK)), None)
 
 
 def candidates() -> Iterator[str]:
-    """Yield paths that may be a Python of the wanted version, the nearest first."""
+    """Paths that may be a Python of the wanted version, the nearest first."""
     name = "python" + WANTED
     yield sys.executable
     yield name
@@ -111,7 +111,7 @@ def fetch_python() -> None:
 
 
 def find_python() -> str:
-    """Return the path of a Python of the wanted version, or exit saying what to install."""
+    """The path of a Python of the wanted version, or exit saying what to install."""
     for fetch in (False, True):
         if fetch:
             fetch_python()
@@ -122,7 +122,7 @@ def find_python() -> str:
 
 
 def stamp(name: str) -> str:
-    """Return what identifies the environment `name` as it should be."""
+    """What identifies the environment `name` as it should be."""
     directory, lock = ENVIRONMENTS[name]
     wanted = hashlib.sha256(lock.read_bytes() if lock else b"")
     wanted.update((WANTED + str(directory)).encode())
@@ -130,7 +130,7 @@ def stamp(name: str) -> str:
 
 
 def is_ready(name: str) -> bool:
-    """Return whether the environment `name` is there and up to date."""
+    """Whether the environment `name` is there and up to date."""
     directory = ENVIRONMENTS[name][0]
     mark = directory / "installed"
     works = os.access(str(directory / "bin/python"), os.X_OK)

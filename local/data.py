@@ -42,7 +42,7 @@ def write(file: Path, text: str) -> None:
 
 
 def kept_events(state: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield every event that was accepted and not dealt with, and its file."""
+    """Every event that was accepted and not dealt with, and its file."""
     for file in sorted((state / "events").iterdir()):
         if file.suffix == ".part":
             file.unlink()  # accepted is what has its own name

@@ -104,7 +104,7 @@ def _writes(scope: Message) -> bool:
 
 
 def _forwarded(scope: Message, port: int, protocol: str) -> list[tuple[bytes, bytes]]:
-    """Return the request's headers with those that AWS's own front ends add."""
+    """The request's headers with those that AWS's own front ends add."""
     return [
         *(header for header in scope["headers"] if not header[0].startswith(b"x-forwarded-")),
         (b"x-forwarded-for", scope["client"][0].encode()),

@@ -47,7 +47,7 @@ class Journal:
         return self._number
 
     def read_from(self, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the writes since the document that goes on with journal `number`.
+        """The writes since the document that goes on with journal `number`.
 
         Journals before it are removed. A last line that is not whole was never answered.
         """

@@ -24,7 +24,7 @@ class SigningKey:
     private: rsa.RSAPrivateKey
 
     def jwks(self) -> str:
-        """Return the public key as a JSON Web Key Set (RFC 7517), in compact JSON."""
+        """The public key as a JSON Web Key Set (RFC 7517), in compact JSON."""
         public: dict[str, Any] = jwt.algorithms.RSAAlgorithm.to_jwk(
             self.private.public_key(), as_dict=True
         )
@@ -33,7 +33,7 @@ class SigningKey:
         return json.dumps({"keys": [key]}, separators=(",", ":"))
 
     def token(self, *, issuer: str, audience: str, subject: str) -> str:
-        """Return a JWT for `subject` that holds for `TOKEN_SECONDS`."""
+        """A JWT for `subject` that holds for `TOKEN_SECONDS`."""
         now = int(time.time())
         claims = {
             "iss": issuer,
@@ -47,7 +47,7 @@ class SigningKey:
 
 
 def signing_key(directory: Path, name: str) -> SigningKey:
-    """Return the key pair `name` kept in `directory`, made if it is not there yet."""
+    """The key pair `name` kept in `directory`, made if it is not there yet."""
     file = directory / f"{name}.pem"
     if not file.exists():
         private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -66,7 +66,7 @@ def signing_key(directory: Path, name: str) -> SigningKey:
 
 
 def admin_credentials(directory: Path) -> tuple[str, str]:
-    """Return the access key id and secret of the local account's root user."""
+    """The access key id and secret of the local account's root user."""
     file = directory / "admin.json"
     if not file.exists():
         pair = ["AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)]

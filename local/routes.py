@@ -50,7 +50,7 @@ def create_routes(session: boto3.Session, stack_name: str) -> None:
 
 
 def _operations(body: dict[str, Any], names: dict[str, str]) -> list[tuple[str, str]]:
-    """Return (route key, function name or ARN) of every operation that the stack has."""
+    """(route key, function name or ARN) of every operation that the stack has."""
     found = []
     for path, item in body["paths"].items():
         # The other side of a condition that SAM writes here is always nothing.
@@ -67,7 +67,7 @@ def _operations(body: dict[str, Any], names: dict[str, str]) -> list[tuple[str, 
 
 
 def _cors(rules: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-    """Return the OpenAPI body's CORS rules as the API takes them."""
+    """The OpenAPI body's CORS rules as the API takes them."""
     cors = {}
     for key, value in rules.items():
         if isinstance(value, dict):

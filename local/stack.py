@@ -286,7 +286,7 @@ class Stack:
             raise StackError(f"sam {command} failed; all of its output is in {log}\n{last}")
 
     def _parameters(self) -> dict[str, str]:
-        """Return the values of those parameters of the template that this stack provides."""
+        """The values of those parameters of the template that this stack provides."""
         values = {
             "JwtIssuer": ISSUER,
             "JwtAudience": AUDIENCE,
@@ -310,7 +310,7 @@ class Stack:
         return {o["OutputKey"]: o["OutputValue"] for o in stacks[0]["Outputs"]}
 
     def _demo_user(self, facts: dict[str, Any]) -> str:
-        """Return the id of the user that the printed commands act as, created once.
+        """The id of the user that the printed commands act as, created once.
 
         Raises:
             StackError: The user could not be created.
@@ -344,7 +344,7 @@ def _call(url: str, key: str, body: dict[str, str] | None = None) -> tuple[int, 
 
 
 def _inputs() -> Iterator[bytes]:
-    """Yield the name and content of every file that goes into the build."""
+    """The name and content of every file that goes into the build."""
     for name in INPUTS:
         top = ROOT / name
         for path in sorted([top] if top.is_file() else top.rglob("*")):
@@ -368,7 +368,7 @@ def _runs_lambda_wheels() -> bool:
 
 
 def _loopback_hosts(port: int) -> list[str]:
-    """Return the addresses of `localhost` to listen on.
+    """The addresses of `localhost` to listen on.
 
     Raises:
         StackError: Another program listens on the port.

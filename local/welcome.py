@@ -32,5 +32,5 @@ Facts for programs: {stack_file}    Logs of the functions: {logs}/
 
 
 def text(facts: dict[str, Any]) -> str:
-    """Return the text for a stack with these facts, those of stack.json."""
+    """The text for a stack with these facts, those of stack.json."""
     return TEXT.format(**facts, stack_file=Path(facts["logs"]).parent / "stack.json")

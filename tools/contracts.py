@@ -28,11 +28,9 @@ _NAMED = frozenset({"parameters", "properties", "responses", "schemas"})
 
 
 def reduced_openapi(document: dict[str, Any], served: set[str]) -> dict[str, Any]:
-    """Return an OpenAPI document whose operations are all named, and described where `served`.
+    """A published OpenAPI document that names all operations, and describes those `served`.
 
-    Args:
-        document: the published document.
-        served: operations, as `GET /users`.
+    An operation is written as `GET /users`.
     """
     paths = {
         path: {
@@ -56,7 +54,7 @@ def reduced_openapi(document: dict[str, Any], served: set[str]) -> dict[str, Any
 
 
 def without_prose(part: object, *, named: bool = False) -> object:
-    """Return a part of an OpenAPI document without what is there for people only."""
+    """A part of an OpenAPI document without what is there for people only."""
     if isinstance(part, dict):
         return {
             name: without_prose(value, named=name in _NAMED)
@@ -67,7 +65,7 @@ def without_prose(part: object, *, named: bool = False) -> object:
 
 
 def references(part: object) -> Iterator[str]:
-    """Yield every `$ref` in a part of an OpenAPI document."""
+    """Every `$ref` in a part of an OpenAPI document."""
     if isinstance(part, dict):
         if isinstance(part.get("$ref"), str):
             yield part["$ref"]

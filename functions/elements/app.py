@@ -20,7 +20,7 @@ def latest(_: Request) -> Response:
 def read(request: Request) -> Response:
     """`GET /elements/{digest}/vignette.js`."""
     if request.path("digest") != _DIGEST:
-        # A page that was loaded before a deployment goes on with what there is now.
+        # A page that was loaded before a deployment gets the module that is deployed now.
         return _lead_to(f"../{_DIGEST}/vignette.js", "no-store")
     # RFC 8246: what is at this address never changes.
     headers = {"cache-control": "public, max-age=31536000, immutable", "vary": "accept-encoding"}

@@ -24,7 +24,7 @@ def find(request: Request) -> Response:
     return Response(302, headers={"location": address, "cache-control": _CACHE})
 
 
-# Whoever has a new picture is seen with it a minute later.
+# A new picture is seen a minute later at the latest.
 _CACHE = "public, max-age=60"
 
 handler = Api(

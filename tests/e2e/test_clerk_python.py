@@ -12,6 +12,8 @@ from typing import Any
 import bcrypt
 import pytest
 from clerk_backend_api import Clerk, models
+from clerk_backend_api.security import verify_token
+from clerk_backend_api.security.types import TokenVerificationError, VerifyTokenOptions
 from clerk_backend_api.utils import BackoffStrategy, RetryConfig
 from PIL import Image
 from tests.e2e.conftest import PHOTOS, Client, create_with_id
@@ -296,6 +298,19 @@ def test_a_user_has_the_id_that_an_identity_provider_made(
     assert [each.id for each in sdk.users.list(request={"user_id": [f"+{user_id}"]})] == [user_id]
     assert sdk.users.delete(user_id=user_id).id == user_id
     assert refusal(lambda: sdk.users.get(user_id=user_id))[0] == 404
+
+
+def test_a_token_is_verified_with_the_keys_that_the_service_publishes(client: Client) -> None:
+    user_id = f"user_{uuid.uuid4().hex[:27]}"
+    token = client.user_headers(user_id)["Authorization"].removeprefix("Bearer ")
+    options = VerifyTokenOptions(
+        secret_key=client.stack["secretKey"],
+        api_url=client.stack["baseUrl"],
+        audience=client.stack["jwtAudience"],
+    )
+    assert verify_token(token, options)["sub"] == user_id
+    with pytest.raises(TokenVerificationError):
+        verify_token(f"{token[:-8]}AAAAAAAA", options)
 
 
 def test_errors_say_what_happened(sdk: Clerk, stack: dict[str, Any]) -> None:

@@ -427,9 +427,15 @@ def forget_keys() -> None:
 
 
 def _create_table(name: str, properties: dict[str, Any]) -> None:
-    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode", "GlobalSecondaryIndexes")
+    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
+    indexes = [
+        {key: each[key] for key in ("IndexName", "KeySchema", "Projection")}
+        for each in properties.get("GlobalSecondaryIndexes", [])
+    ]
     _admin("dynamodb").create_table(
-        TableName=name, **{key: properties[key] for key in wanted if key in properties}
+        TableName=name,
+        **{key: properties[key] for key in wanted},
+        **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
     )
 
 

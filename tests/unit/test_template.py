@@ -262,6 +262,12 @@ def test_what_cannot_be_deleted_is_tried_for_a_day_and_then_kept() -> None:
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+def test_warnings_about_the_document_that_sam_makes_refuse_no_deployment() -> None:
+    # API Gateway warns of `$default` in it (aws/serverless-application-model#2297).
+    assert "$default" in routes().by_key
+    assert "FailOnWarnings" not in resource("Api")
+
+
 def test_the_api_is_throttled() -> None:
     settings = resource("Api")["DefaultRouteSettings"]
     assert settings["ThrottlingRateLimit"] == {"Ref": "RequestRate"}

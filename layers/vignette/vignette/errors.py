@@ -28,7 +28,7 @@ class VignetteError(Exception):
 def nearest[Words](
     words: Mapping[type[VignetteError], Words], error: VignetteError | type[VignetteError]
 ) -> Words:
-    """What `words` has for an error's class, or for the nearest class above it.
+    """The entry of `words` for an error's class, or for the nearest class above it.
 
     `words` has an entry for `VignetteError`, so that there is always one.
     """
@@ -63,7 +63,7 @@ class UserNotActive(Forbidden):
 
 
 class TooManyUploads(VignetteError):
-    """The user has begun as many uploads as one may for now."""
+    """The user has begun as many uploads as are allowed within an hour."""
 
     code = "too_many_uploads"
 
@@ -75,7 +75,7 @@ class TooManyUploads(VignetteError):
 
 
 class NotFound(VignetteError):
-    """The resource does not exist, or must not be known to exist by the caller."""
+    """The resource does not exist, or the caller must not know that it does."""
 
     def __init__(self, resource: str) -> None:
         super().__init__(f"There is no such {resource}.")
@@ -112,7 +112,7 @@ class Unavailable(VignetteError):
 
 
 class Unprocessable(VignetteError):
-    """A request that can be read, but not be done as it is."""
+    """A request that can be read, but cannot be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class IdempotencyKeyReused(Unprocessable):
 
 
 class Conflict(VignetteError):
-    """A request that does not fit the state that something else is in."""
+    """A request that does not fit the present state of something."""
 
 
 class Taken(Conflict):
@@ -201,7 +201,7 @@ class UploadFailed(UploadNotReady):
 
 
 class UploadInUse(Conflict):
-    """The upload is somebody's picture."""
+    """The upload is a user's picture."""
 
     code = "upload_in_use"
 

@@ -11,8 +11,8 @@ PUBLIC_SIZE = 512  # pixels: the rendition with a public address
 WHOLE_PICTURE_SIDE = 2048  # pixels: the longer side of a whole, uncropped picture at most
 PREVIEW_SIDE = 1024  # pixels: the longer side of the preview of a photo that is framed by hand
 WEBP_QUALITY = 80
-# RFC 9111 and RFC 8246: what is at a picture's address never changes. A cache that many share asks
-# again after 300 seconds, since a picture that was removed has to be gone from it soon.
+# RFC 9111 and RFC 8246: the content of a picture's address never changes. Shared caches ask again
+# after 300 seconds, since a removed picture has to disappear from them soon.
 PUBLIC_CACHE = "public, max-age=31536000, s-maxage=300, immutable"
 PRIVATE_CACHE = "private, max-age=31536000, immutable"
 
@@ -25,34 +25,36 @@ SECRET_CACHE_SECONDS = 5 * 60
 JWKS_CACHE_SECONDS = 5 * 60
 JWKS_STALE_SECONDS = 24 * 60 * 60  # how long known keys serve while their issuer is down
 RETRY_AFTER_SECONDS = 1
-ANSWER_SECONDS = 24 * 60 * 60  # how long a creating call is answered the same
-ATTEMPT_SECONDS = 2  # how long an attempt of one keeps others with its key waiting
+ANSWER_SECONDS = 24 * 60 * 60  # how long a repeated creation gets the first answer
+ATTEMPT_SECONDS = 2  # how long an attempt keeps others with its key waiting
 
-# Users: partitions of the indexes that list them. Changing this needs a migration.
+# Partitions of the indexes that list users. Another number needs a migration.
 USER_SHARDS = 8
-# Items that count users. Every creation and deletion changes one of them in its transaction, and
-# DynamoDB cancels one of two transactions that meet. They may become more, never fewer.
+# Items whose sum is the number of users. Every creation and deletion changes one of them, and
+# DynamoDB cancels one of two transactions that change the same. There may be more later, never
+# fewer.
 USER_COUNTERS = 256
-# A user is deleted in one transaction, which an item for every address and number is part of.
+# A user is deleted in one transaction (100 actions at most), with an item for each address and
+# number.
 MAX_IDENTIFICATIONS = 20  # e-mail addresses, and as many phone numbers
 MAX_METADATA_BYTES = 8 * 1024  # each kind, as compact JSON
 
 # Uploads of one user
-MAX_UPLOADS_PER_HOUR = 60  # that a user's token begins; the secret key is free
+MAX_UPLOADS_PER_HOUR = 60  # with a user's token; the secret key has no limit
 MAX_UPLOADS_DELETED_AT_ONCE = 100  # with their user; the rest end by themselves
 
 # Passwords, in characters: at least 8 (NIST SP 800-63B, 5.1.1.2), at most what is quickly read.
 MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_CHARACTERS = 256
 
-# Guesses: so many wrong passwords within this time, and none is verified for as long again.
+# After so many wrong passwords within this time, none is verified for as long again.
 MAX_WRONG_PASSWORDS = 100
 WRONG_PASSWORD_SECONDS = 60 * 60
 
 # Requests
 MAX_JSON_BODY_BYTES = 64 * 1024
 MAX_FORM_PHOTO_BYTES = 4 * 1024 * 1024  # a larger one takes a presigned form
-# Lambda takes an event of 6 MiB and answers with as much; bytes travel in it as base64.
+# Lambda's events and answers have at most 6 MiB, and bytes are in them as base64.
 MAX_BODY_BYTES = 4_500_000
 MAX_TOKEN_CHARACTERS = 8192
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255

@@ -20,7 +20,7 @@ from vignette.errors import Unavailable
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# botocore repeats a call until its answer begins. Whether the body comes whole is left to us.
+# botocore repeats a call until its answer begins. A body that breaks off is read again here.
 _READ_ATTEMPTS = 3
 
 
@@ -100,7 +100,7 @@ def read(key: str, *, max_bytes: int) -> StoredObject | None:
         with aws.aws_errors():
             for attempt in range(1, _READ_ATTEMPTS + 1):
                 answer = _client().get_object(Bucket=settings.bucket(), Key=key)
-                # The stream's own context manager gives what is below botocore, and its errors.
+                # `with` on the stream would give urllib3's stream, which raises urllib3's errors.
                 with closing(answer["Body"]) as body:
                     size = answer["ContentLength"]
                     if size > max_bytes:

@@ -12,5 +12,5 @@ def begin(milliseconds: int) -> None:
 
 
 def remaining() -> float:
-    """Return the seconds that are left of the running invocation."""
+    """The seconds that are left of the running invocation."""
     return _ends_at - time.monotonic()

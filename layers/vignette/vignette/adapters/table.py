@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 __all__ = [
+    "CONFLICT_ATTEMPTS",
     "AddToAny",
     "Attr",
     "Check",
@@ -31,6 +32,7 @@ __all__ = [
     "delete_many",
     "get",
     "get_many",
+    "longest_wait",
     "query",
     "transact",
     "write",
@@ -39,7 +41,8 @@ __all__ = [
 type Item = dict[str, Any]
 
 _MAX_BATCH_WRITES = 25  # limit of AWS, in one BatchWriteItem
-_CONFLICT_ATTEMPTS = 5
+# Of a thousand creations a second, one in eight attempts meets another over a counter.
+CONFLICT_ATTEMPTS = 7
 _BATCH_ATTEMPTS = 5
 
 _serialize = TypeSerializer().serialize
@@ -164,7 +167,7 @@ class Check:
 
 type Action = Put | Update | AddToAny | Delete | Check
 
-# Where an action has another name in DynamoDB's transactions than here.
+# Actions that have another name in DynamoDB's transactions.
 _TRANSACTION_NAMES = {"AddToAny": "Update", "Check": "ConditionCheck"}
 
 
@@ -302,7 +305,7 @@ def transact(actions: Sequence[Action]) -> None:
         ClientError: DynamoDB refused the call for another reason.
     """
     names = [type(action).__name__ for action in actions]
-    for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
+    for attempt in range(1, CONFLICT_ATTEMPTS + 1):
         items = [
             {_TRANSACTION_NAMES.get(name, name): action.parameters()}
             for name, action in zip(names, actions, strict=True)
@@ -327,7 +330,7 @@ def transact(actions: Sequence[Action]) -> None:
                 raise ConditionFailed(failed) from None
             if "ValidationError" in reasons:
                 raise
-            if attempt == _CONFLICT_ATTEMPTS:
+            if attempt == CONFLICT_ATTEMPTS:
                 raise Unavailable("The table is busy.") from error
             _back_off(attempt)
         else:
@@ -339,8 +342,13 @@ def _client() -> "DynamoDBClient":
     return dynamodb
 
 
+def longest_wait(attempt: int) -> float:
+    """The seconds that are waited at most after an attempt; together less than ATTEMPT_SECONDS."""
+    return min(0.025 * 2.0**attempt, 0.4)
+
+
 def _back_off(attempt: int) -> None:
-    time.sleep(random.uniform(0, 0.025 * 2**attempt))  # noqa: S311  (full jitter, not a secret)
+    time.sleep(random.uniform(0, longest_wait(attempt)))  # noqa: S311  (full jitter, not a secret)
 
 
 def _expressions(

@@ -71,7 +71,7 @@ class UnusablePicture(ValidationFailed):
 
 
 class InvalidInput(ApiError):
-    """A request that is wrong in a way without a reason of its own."""
+    """An invalid request for which Authgear has no reason of its own."""
 
     def __init__(self, message: str) -> None:
         super().__init__("Invalid", "Invalid", message)
@@ -101,7 +101,7 @@ def attribute_error(error: errors.VignetteError) -> errors.VignetteError:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What both kinds of answer, GraphQL and JSON, say of an error."""
+    """What both kinds of answer, GraphQL and JSON, say about an error."""
 
     name: str
     reason: str

@@ -46,7 +46,7 @@ def read_request(content_type: str, body: bytes) -> dict[str, Any]:
         request = _parsed(text)
         if isinstance(request, dict) and isinstance(request.get("variables"), str):
             request["variables"] = _parsed(request["variables"]) if request["variables"] else None
-        # A half of a surrogate pair is no character: it could be neither stored nor sent.
+        # Half of a surrogate pair is not a character, and can neither be stored nor sent.
         json.dumps(request, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise ApiError("BadRequest", "InvalidJSON", "the body is not valid JSON") from None
@@ -104,7 +104,7 @@ def _with_extensions(error: GraphQLError) -> dict[str, Any]:
 
 
 def _exceeded(document: DocumentNode) -> list[GraphQLError]:
-    """What a valid document has too much of; fragments count wherever they are spread."""
+    """The limits that a valid document exceeds; a fragment counts wherever it is used."""
     fragments = {
         each.name.value: each
         for each in document.definitions
@@ -151,7 +151,7 @@ class _Measure:
 
 
 def _parsed(text: str) -> Any:  # noqa: ANN401
-    """JSON, but none of the numbers that JSON does not have."""
+    """JSON without the numbers that only Python's parser accepts."""
     return json.loads(text, parse_constant=_refuse, parse_float=_finite)
 
 

@@ -20,7 +20,7 @@ from vignette.http import characters
 
 type Attributes = Mapping[str, Any]
 
-# Shown, but what they say follows from something else, so they are ignored where they are sent.
+# Answered, but derived from other values: they are ignored in requests.
 _DERIVED = frozenset({"email_verified", "phone_number_verified", "updated_at"})
 _UNIQUE_VALUES = frozenset({"email", "phone_number", "preferred_username"})
 # Attributes that are fields of every user.
@@ -156,7 +156,7 @@ def _uri_error(value: str) -> str | None:
     parts = _split(value)
     if parts is None or not parts.scheme or not parts.netloc:
         return "input URL must be absolute"
-    if parts.scheme not in ("http", "https"):  # it ends as a link on somebody's page
+    if parts.scheme not in ("http", "https"):  # applications make a link of it
         return f"invalid scheme: {parts.scheme}"
     return _path_error(parts.path)
 
@@ -183,7 +183,7 @@ def _split(value: str) -> SplitResult | None:
 
 
 def _path_error(path: str) -> str | None:
-    """A path has to be in the form that removing dot segments and empty ones leaves it in."""
+    """What is wrong with a path: it must not have dot segments or empty ones."""
     segments = path.split("/")[1:]
     if any(segment in (".", "..") for segment in segments) or "" in segments[:-1]:
         return f"invalid path: {path}"
@@ -206,7 +206,7 @@ def _timezone_error(value: str) -> str | None:
         return "valid timezone name has at least 1 slash"
     try:
         ZoneInfo(value)
-    except (KeyError, ValueError, OSError):  # unknown, not a name, a folder of names
+    except (KeyError, ValueError, OSError):  # unknown, no name, or a directory
         return "invalid timezone name"
     return None
 

@@ -216,7 +216,7 @@ def _delete_user(_: object, info: Info, input: Mapping[str, Any]) -> dict[str, A
 
 
 def _audited(kind: str, resolver: Resolver) -> Resolver:
-    """A mutation that is written down as a change, done or not."""
+    """A mutation that also writes a line of the audit log, whether it succeeds or not."""
 
     def resolve(root: object, info: Info, input: Mapping[str, Any]) -> Any:  # noqa: ANN401
         node, outcome = input.get("userID"), "done"

@@ -19,7 +19,7 @@ _PARAMETERS = {
     "primary_email": "primary_email_address_id",
     "primary_phone": "primary_phone_number_id",
 }
-# What the domain says of a field.
+# Clerk's codes for the domain's.
 _CODES = {
     "not_found": "form_resource_not_found",
     "too_many": "form_param_array_size_exceeded",

@@ -58,7 +58,7 @@ def page(request: Request) -> Page:
     Raises:
         Invalid: A number or the order is not one that the API has.
     """
-    given = dict(reversed(request.query))  # the first of several counts
+    given = dict(reversed(request.query))  # of a repeated name the first
     order = given.get("order_by", "-created_at").replace(" ", "+")
     order_by = order.removeprefix("-").removeprefix("+")
     if order_by not in _ORDERS:

@@ -421,7 +421,7 @@ def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
         raise Invalid(*map(_field_problem, details)) from None
 
 
-# A problem's words by what pydantic calls it; the code is a parameter's own where it has one.
+# Codes and messages by pydantic's type of an error, or by the parameter.
 _PROBLEMS = {
     "extra_forbidden": ("form_param_unknown", "is not a valid parameter for this request"),
     "form_param_unknown": ("form_param_unknown", "is not a valid parameter for this request"),

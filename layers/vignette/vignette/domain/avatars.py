@@ -72,7 +72,7 @@ def _initials(user: "User") -> str:
 
 
 def _initial(name: str) -> str:
-    """The first letter of a name as a capital, or nothing where there is none."""
+    """The first letter of a name as a capital, or nothing if it has no letter."""
     composed = unicodedata.normalize("NFC", name)
     letter = next((each for each in composed if each.isalpha()), "")
     capital = letter.upper()

@@ -1,4 +1,4 @@
-"""What the records of uploads no longer need: deleted now, or handed to the queue that tries again.
+"""Deleting objects that no record of an upload needs: now, or later through a queue.
 
 A record whose objects cannot be deleted must not hold up those behind it in the table's stream.
 """

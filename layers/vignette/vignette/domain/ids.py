@@ -12,7 +12,7 @@ from vignette.errors import NotFound
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _USER_ID = re.compile(r"[A-Za-z0-9._~:@|+=,-]{1,255}")
-# Ids that a client or a route would take for something else (RFC 3986, section 3.3).
+# Path segments with a meaning of their own (RFC 3986, section 3.3), and the route `/users/count`.
 _PATH_SEGMENTS = frozenset({".", "..", "count"})
 _IDENTIFICATION = re.compile(r"idn_([A-Za-z0-9_-]{2,340})[0-9a-f]{8}")
 _ORIGINALS = "uploads/"
@@ -119,7 +119,7 @@ def renditions_prefix(upload_id: str) -> str:
 
 
 def rendition_object_key(upload_id: str, digest: str, name: int | str) -> str:
-    """Object key of one rendition; `digest` tells apart what was sent to one upload twice.
+    """Object key of one rendition; `digest` tells apart different photos of one upload.
 
     `name` is the size of a square one in pixels, `WHOLE` or `PREVIEW`.
     """
@@ -138,7 +138,7 @@ def used_mark_key(upload_id: str) -> dict[str, Any]:
 
 
 def nearest(sizes: Sequence[int], wanted: int) -> int:
-    """The smallest of some sizes that is at least as large as wanted, else the largest."""
+    """The smallest of some sizes that is at least `wanted`, else the largest."""
     return min((size for size in sizes if size >= wanted), default=max(sizes))
 
 

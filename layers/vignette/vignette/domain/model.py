@@ -34,7 +34,7 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A user's custom picture: the upload it came from, and which photo that was.
+    """A user's custom picture: the upload it came from, and the digest that names its renditions.
 
     `sizes` are the renditions that there are, in pixels; `placeholder` is what it looks like, a
     ThumbHash in base64.
@@ -47,7 +47,7 @@ class Picture:
 
 
 class UserState(StrEnum):
-    """Whether a user may sign in; who is banned may not, locked or not."""
+    """Whether a user may sign in. A user who is banned and locked is `banned`."""
 
     ACTIVE = "active"
     LOCKED = "locked"
@@ -138,7 +138,7 @@ class IndependentChanges(TypedDict, total=False):
 
 
 class UserChanges(IndependentChanges, total=False):
-    """Changes of a user, also of what must be unique or depends on what was there.
+    """Changes of a user, including those that depend on other values.
 
     `email` is the primary address, which is not verified if it is new; `email_verified` says
     whether it is.
@@ -151,7 +151,7 @@ class UserChanges(IndependentChanges, total=False):
 
 
 class ProfileChanges(UserChanges, total=False):
-    """Changes of a user together with what is theirs.
+    """Changes of a user's attributes, primary address and number, and picture.
 
     `primary_email` and `primary_phone` are ids of identifications of the user. `picture` is the id
     of an upload to set as the picture, None removes the picture.
@@ -163,17 +163,17 @@ class ProfileChanges(UserChanges, total=False):
 
 
 class IdentificationKind(StrEnum):
-    """What identifies a user; the value is the field that a problem is named after."""
+    """A kind of identification; the value is the field that an error names."""
 
     EMAIL = "email"
     PHONE = "phone"
 
     def of(self, user: User) -> tuple[Identification, ...]:
-        """Those of a user, the primary one first."""
+        """The identifications of this kind that a user has, the primary one first."""
         return user.emails if self == IdentificationKind.EMAIL else user.phones
 
     def on(self, user: User, identifications: tuple[Identification, ...]) -> User:
-        """A user with others instead."""
+        """A user with other identifications of this kind."""
         if self == IdentificationKind.EMAIL:
             return replace(user, emails=identifications)
         return replace(user, phones=identifications)
@@ -202,17 +202,25 @@ class UploadState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One upload record; without a `user_id` it is nobody's yet.
+    """One upload record.
 
-    `created_at` is in milliseconds and `expires_at` in seconds since the epoch; an upload that
-    is somebody's picture does not expire. `width` and `height` are pixels of the upright photo,
-    `used_at` is when it became a picture, in milliseconds; the photo as it was sent goes then.
-    `bytes` is its size, `digest` names the renditions made of it, `whole` tells that the uncropped
-    picture is one of them, `preview` that a smaller uncropped one was asked for. `sizes` are the
-    square renditions that there are, in pixels. `crop` is the square they show, and while the
-    upload is pending the one that was asked for; `framing` says who chose it. `placeholder` is what
-    they look like, a ThumbHash in base64. `replaced` is the digest before the photo was framed
-    anew; nothing is there any more.
+    Attributes:
+        user_id: The owner; None until somebody sets the picture.
+        created_at: In milliseconds since the epoch.
+        expires_at: In seconds since the epoch; None while the upload is in use.
+        reason: Why it has failed.
+        digest: What names the renditions made of the photo.
+        width: In pixels of the upright photo.
+        height: In pixels of the upright photo.
+        bytes: The size of the photo as it was sent.
+        whole: Whether the uncropped picture is one of the renditions.
+        used_at: When it became a picture, in milliseconds; the photo as it was sent goes then.
+        preview: Whether a smaller uncropped picture was asked for.
+        sizes: The square renditions that there are, in pixels.
+        crop: The square that they show; while the upload is pending, the one that was asked for.
+        framing: Who chose the crop.
+        placeholder: What they look like, a ThumbHash in base64.
+        replaced: The digest before the photo was framed anew, whose renditions are deleted.
     """
 
     id: str
@@ -238,7 +246,7 @@ class Upload:
 
     @property
     def in_use(self) -> bool:
-        """Whether the upload is somebody's picture."""
+        """Whether the upload is a user's picture."""
         return self.expires_at is None
 
     @property

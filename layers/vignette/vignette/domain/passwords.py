@@ -1,7 +1,7 @@
 """Passwords: kept as Argon2id, verified as whatever they were hashed with elsewhere.
 
-A digest that somebody brings along decides how much work its verification is, so it is taken
-only where that is bounded. No password is ever stored, logged or answered.
+An imported digest decides how much work its verification is, so it is accepted only if that is
+bounded. No password is ever stored, logged or answered.
 """
 
 import base64
@@ -20,6 +20,7 @@ from vignette.adapters import table
 from vignette.adapters.table import Attr
 from vignette.domain import users
 from vignette.domain.ids import user_key
+from vignette.domain.locking import optimistically
 from vignette.domain.model import Password, User, UserState
 from vignette.errors import NoPassword, Unavailable, UserNotActive, WrongPassword
 
@@ -27,13 +28,13 @@ from vignette.errors import NoPassword, Unavailable, UserNotActive, WrongPasswor
 _MEMORY_KIB, _PASSES, _LANES = 46 * 1024, 1, 1
 _CURRENT = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}$"
 
-# The most that a digest from elsewhere may ask for: few seconds, and memory to spare.
+# The most work that an imported digest may ask for: few seconds, and less memory than there is.
 _MAX_DIGEST_CHARACTERS = 512
 _MAX_ARGON2_KIB, _MAX_ARGON2_PASSES, _MAX_ARGON2_LANES = 128 * 1024, 10, 16
 _MAX_BCRYPT_COST = 14
 _MAX_PBKDF2_ITERATIONS = 2_000_000
 _MAX_SCRYPT_BYTES = 128 * 1024 * 1024
-# The least that still tells passwords apart; an empty one would match them all.
+# A very short hash matches many passwords, an empty one all.
 _MIN_HASH_BYTES, _MAX_HASH_BYTES = 16, 64
 
 _ARGON2 = re.compile(
@@ -95,11 +96,11 @@ def verify(user_id: str, given: str) -> None:
     if _wrong(user) >= settings.MAX_WRONG_PASSWORDS:
         raise UserNotActive(UserState.LOCKED)
     if not HASHERS[stored.hasher].matches(stored.digest, given.encode()):
-        users.optimistically(lambda: _count_wrong(users.get(user_id)))
+        optimistically(lambda: _count_wrong(users.get(user_id)))
         raise WrongPassword("The password is not the user's.")
     if not stored.digest.startswith(_CURRENT):
         upgraded = replace(hashed(given), updated_at=stored.updated_at)
-        # Where others write to the user, the next time is early enough.
+        # If somebody else writes to the user, the next verification will do it.
         with suppress(table.ConditionFailed, Unavailable):
             users.save(user, replace(user, password=upgraded))
 
@@ -259,7 +260,7 @@ def _base64(text: str) -> bytes:
         decoded = base64.b64decode(text, validate=True)
     except ValueError:
         raise UnacceptableDigest from None
-    _require(base64.b64encode(decoded).decode() == text)  # one text for the same bytes
+    _require(base64.b64encode(decoded).decode() == text)  # the only spelling of these bytes
     return decoded
 
 

@@ -18,6 +18,7 @@ from vignette.domain.ids import (
     upload_of_rendition,
     user_key,
 )
+from vignette.domain.locking import optimistically
 from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User
 from vignette.errors import (
     NotFound,
@@ -41,7 +42,7 @@ def url(user: User) -> str | None:
 
 
 class AvatarSource(StrEnum):
-    """Where the picture comes from that a user is seen with."""
+    """Where an avatar comes from."""
 
     CUSTOM = "custom"
     PROVIDER = "provider"
@@ -187,11 +188,11 @@ def set_picture(
             actions = [_take(upload, user), *removal(user)]
         return user if wanted == user else users.save(user, wanted, *actions)
 
-    return users.optimistically(read_and_save)
+    return optimistically(read_and_save)
 
 
 def set_photo(user_id: str, data: bytes) -> User:
-    """Make a photo that the service has in hand a user's picture, in one go.
+    """Make a photo that was sent to the service itself a user's picture.
 
     Its record is pending until the user has the picture, so that it expires with its objects
     if this is interrupted.
@@ -222,7 +223,7 @@ def set_photo(user_id: str, data: bytes) -> User:
             return user  # an attempt was carried out, and its answer was lost
         return users.save(user, replace(user, picture=picture), finish, *removal(user))
 
-    return users.optimistically(read_and_save)
+    return optimistically(read_and_save)
 
 
 def remove_picture(
@@ -247,11 +248,11 @@ def remove_picture(
         wanted = replace(change(user), picture=None)
         return user if wanted == user else users.save(user, wanted, *removal(user))
 
-    return users.optimistically(read_and_save)
+    return optimistically(read_and_save)
 
 
 def _take(upload: Upload, user: User) -> table.Update:
-    """Makes an upload the user's for good, if it is still what it was when it was read."""
+    """The action that makes an upload the user's picture, if it is still as it was read."""
     owner = Attr("user_id")
     return table.Update(
         settings.uploads_table(),
@@ -265,7 +266,7 @@ def _take(upload: Upload, user: User) -> table.Update:
 
 
 def _in_use() -> dict[str, int | None]:
-    """What an upload record says from when it is a picture, as long as it is one."""
+    """The attributes of the record of an upload that becomes a picture now."""
     return {"expires_at": None, "used_at": int(time.time() * 1000)}
 
 
@@ -287,7 +288,7 @@ def _usable(upload: Upload, user: User, *, may_have_no_owner: bool) -> Picture:
 
 
 def removal(user: User) -> list[table.Action]:
-    """What deletes the record behind the picture that a user has now."""
+    """The action that deletes the record behind a user's picture, if there is one."""
     if user.picture is None:
         return []
     return [table.Delete(settings.uploads_table(), upload_key(user.picture.upload_id))]

@@ -8,6 +8,7 @@ from vignette import settings
 from vignette.adapters import table
 from vignette.domain import pictures, uploads, users
 from vignette.domain.identifications import not_theirs, with_primary
+from vignette.domain.locking import optimistically
 from vignette.domain.model import IdentificationKind, ProfileChanges, User, UserChanges
 from vignette.errors import Invalid, NotFound
 
@@ -33,7 +34,7 @@ class Profile:
 
 
 def update(user_id: str, changes: ProfileChanges) -> User:
-    """Change a user and what is theirs: all of it or nothing.
+    """Change a user's attributes, primary address and number, and picture: all or nothing.
 
     Raises:
         NotFound: There is no such user, or no such upload of this user.
@@ -116,7 +117,7 @@ def delete(user_id: str) -> None:
         was_there = True
         table.transact([*users.removal(user), *pictures.removal(user)])
 
-    users.optimistically(read_and_delete)
+    optimistically(read_and_delete)
     uploads.discard(*uploads.ids_of(user_id, at_most=settings.MAX_UPLOADS_DELETED_AT_ONCE))
 
 

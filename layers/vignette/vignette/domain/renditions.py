@@ -1,4 +1,4 @@
-"""From an uploaded photo to its renditions, and away with them when the upload is gone."""
+"""The renditions of an upload: made, framed anew, read, and deleted with the upload."""
 
 import hashlib
 import re
@@ -25,10 +25,10 @@ from vignette.domain.ids import (
     renditions_prefix,
     upload_key,
 )
+from vignette.domain.locking import optimistically
 from vignette.domain.model import Upload, UploadState
 from vignette.errors import (
     NotFound,
-    Unavailable,
     UnusablePhoto,
     UploadFailed,
     UploadInUse,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _FILES = {f"{size}.webp": size for size in settings.RENDITION_SIZES}
-_ATTEMPTS = 4
 _GIVEN_UP = "processing_failed"
 
 
@@ -73,7 +72,7 @@ def make(upload_id: str) -> Delivery:
     try:
         upload = uploads.get(upload_id)
     except NotFound:
-        # What an attempt that was cut off has written goes too.
+        # An attempt that was cut off may have written renditions.
         delete_objects(upload_id)
         return Delivery(Outcome.GONE)
     if upload.state != UploadState.PENDING:
@@ -142,11 +141,14 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None or original.body is None:
         raise NotFound("upload")
-    rendered = render(original.body, crop=crop, preview=bool(upload.preview))
-    for _ in range(_ATTEMPTS):
-        # Every digest follows from the one before it: none comes back, so that what was replaced
-        # can be deleted, and the same attempt again writes the same objects.
-        digest = digest_of(upload_id, f"{upload.digest}{crop}".encode() + original.body)
+    photo = original.body
+    rendered = render(photo, crop=crop, preview=bool(upload.preview))
+
+    def write_renditions() -> Upload:
+        nonlocal upload
+        # Each digest is derived from the one before it. So none is used twice, replaced renditions
+        # can be deleted, and a repeated attempt writes the same objects.
+        digest = digest_of(upload_id, f"{upload.digest}{crop}".encode() + photo)
         facts = {**store(upload_id, digest, rendered), "replaced": upload.digest}
         unchanged = Attr("digest").eq(upload.digest) & Attr("expires_at").gt(int(time.time()))
         action = table.Update(
@@ -159,11 +161,12 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
             if item is None or uploads.from_item(item).digest != digest:
                 _delete(upload_id, digest)
                 upload = _framable(uploads.from_item(item) if item else None)
-                continue
+                raise
         assert item is not None  # noqa: S101, an update answers with its item
         _delete(upload_id, str(upload.digest))
         return uploads.from_item(item)
-    raise Unavailable("The upload is being framed by others.")
+
+    return optimistically(write_renditions)
 
 
 def render(
@@ -243,7 +246,7 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
     if not keeps_whole:
         squares = {name: body for name, body in rendered.renditions.items() if name != WHOLE}
         rendered = replace(rendered, renditions=squares)
-    if not uploads.begin_once(upload_id, photo=photo, usable_until=usable_until):
+    if not uploads.begin_without_owner(upload_id, photo=photo, usable_until=usable_until):
         return
     facts = store(upload_id, photo, rendered)
     result = {"state": UploadState.READY, "whole": keeps_whole, **facts}
@@ -395,7 +398,7 @@ def _fail(upload_id: str, reason: str, size: int | None = None) -> Delivery:
 
 
 def _finish(upload_id: str, result: Mapping[str, object], size: int | None) -> Outcome:
-    """Record the result on a pending upload; otherwise tidy up after this delivery."""
+    """Record the result on a pending upload; else delete what this delivery has written."""
     expires_at = int(time.time()) + settings.UNUSED_UPLOAD_SECONDS
     action = table.Update(
         settings.uploads_table(),

@@ -124,7 +124,7 @@ def begin(
 
 
 def _count(user_id: str, now: float) -> table.Update:
-    """Counts an upload that a user begins; the counter is gone after its hour."""
+    """The action that counts an upload which a user begins; the counter goes after its hour."""
     hour = int(now) // _HOUR
     counter = f"uploads#{derived_id(user_id, str(hour))}"
     begun = Attr("begun")
@@ -137,7 +137,7 @@ def _count(user_id: str, now: float) -> table.Update:
     )
 
 
-def begin_once(upload_id: str, *, photo: str, usable_until: int) -> bool:
+def begin_without_owner(upload_id: str, *, photo: str, usable_until: int) -> bool:
     """Record a pending upload without an owner, for an address that takes one photo.
 
     Answers whether `photo`, which is a digest, is still to be stored: it is if an attempt to send

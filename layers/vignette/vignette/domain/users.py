@@ -19,6 +19,7 @@ from vignette.domain.ids import (
     new_id,
     user_key,
 )
+from vignette.domain.locking import optimistically
 from vignette.domain.model import (
     Identification,
     IndependentChanges,
@@ -28,9 +29,8 @@ from vignette.domain.model import (
     UserChanges,
     UserState,
 )
-from vignette.errors import NotFound, Taken, Unavailable, UserNotActive
+from vignette.errors import NotFound, Taken, UserNotActive
 
-_ATTEMPTS = 4
 _INDEXES = {"created_at": "byCreation", "updated_at": "byUpdate"}
 # Kept as JSON, so that every key and number comes back as it was sent.
 _DOCUMENTS = (
@@ -48,7 +48,7 @@ _NUMBERS = (
     "wrong_passwords",
     "wrong_passwords_until",
 )
-# No unique value is longer, and a longer one could not be a key.
+# No unique value is longer; DynamoDB refuses much longer keys.
 _MAX_UNIQUE_CHARACTERS = 256
 
 
@@ -82,7 +82,7 @@ def create(user: User, *, attempt: str) -> User:
         Taken: Other users have the id or some of the unique values; it names every such field.
         Unavailable: DynamoDB did not do it.
     """
-    # Where the id was derived from the attempt, it tells the attempt.
+    # An id that is the attempt's own need not be stored twice.
     mark = {} if attempt == user.id else {"attempt": attempt}
     put = table.Put(settings.users_table(), {**to_item(user), **mark}, Attr("pk").not_exists())
     unique_values = unique_keys(user)
@@ -183,7 +183,7 @@ def update(user_id: str, changes: UserChanges, *, must_be_active: bool = False) 
     if not changes.keys() <= IndependentChanges.__optional_keys__:
         return modify(user_id, lambda user: changed(user, changes), must_be_active=must_be_active)
     now = _now()
-    # A copy of this call that the network held back must not undo what was written after it.
+    # A copy of this call that the network delivers late must not undo a newer change.
     is_newest = Attr("updated_at").lte(now)
     action = table.Update(
         settings.users_table(),
@@ -216,21 +216,6 @@ def modify(user_id: str, change: Callable[[User], User], *, must_be_active: bool
         return before if after == before else save(before, after)
 
     return optimistically(read_and_save)
-
-
-def optimistically[Result](read_and_write: Callable[[], Result]) -> Result:
-    """Read and write again for as long as somebody else writes in between (optimistic locking).
-
-    Raises:
-        Unavailable: Others wrote in between at every attempt.
-        VignetteError: Whatever `read_and_write` raises.
-    """
-    for _ in range(_ATTEMPTS):
-        try:
-            return read_and_write()
-        except table.ConditionFailed:
-            continue
-    raise Unavailable("The user is being changed by others.")
 
 
 def save(before: User, after: User, *more: table.Action) -> User:

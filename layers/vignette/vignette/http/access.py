@@ -250,7 +250,7 @@ def _why_refused(error: Exception, token: str) -> str:
 
     match error:
         case jwt.ExpiredSignatureError():
-            # Its signature was verified before its times, so that what it says is the issuer's.
+            # The signature was verified before the times: the issuer has written `exp`.
             expired_at = int(jwt.decode(token, options={"verify_signature": False})["exp"])
             moment = datetime.fromtimestamp(max(0, expired_at), UTC)
             return f"The token expired at {moment:%Y-%m-%dT%H:%M:%SZ} (`exp`)."

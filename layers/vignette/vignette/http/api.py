@@ -18,7 +18,7 @@ from vignette.http.access import Caller, authenticate, authenticate_admin
 from vignette.runtime.startup import preload
 from vignette.runtime.telemetry import audit, count, finish, logger
 
-# Parameters of paths that say what a request is about.
+# Path parameters that name the target of a request, for the audit log.
 _TARGETS = ("user_id", "upload_id", "object_id", "email_address_id", "phone_number_id")
 
 _PIXELS = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
@@ -72,7 +72,7 @@ class Request:
     def origin(self) -> str:
         """The scheme and host of the API, without a slash at the end.
 
-        Never from a header, which says what the client likes.
+        Never from a header, which a client can set to anything.
         """
         return settings.public_origin() or f"https://{self._event['requestContext']['domainName']}"
 
@@ -92,8 +92,8 @@ class Request:
     def path(self, name: str) -> str:
         """A parameter of the path.
 
-        API Gateway decodes a path before it chooses a route, other servers of such events do not:
-        no id has a percent sign, so that decoding again changes nothing.
+        API Gateway decodes a path before it chooses a route, other servers of such events do not.
+        No id has a percent sign, so that decoding twice changes nothing.
         """
         return unquote(str(self._event["pathParameters"][name]))
 
@@ -229,7 +229,7 @@ class Api:
         logger.info("answered", route=request.route, status=response.status, code=code)
         if self._audited and not request.route.startswith("GET "):
             outcome = code or "done"
-            # What does not exist may be anything that a caller has mistaken for an id.
+            # An id of nothing may be anything, such as an e-mail address: it is not logged.
             whom = None if outcome.endswith("_not_found") else request.whom
             audit(
                 who=loggable(request.who),

@@ -1,7 +1,7 @@
-"""Characters that are not seen, but change what is seen: regular expressions for display names."""
+"""Invisible characters that change how a name looks: regular expressions for display names."""
 
-# Controls of direction (Unicode, UAX 9) and what has no width: they make a name look like another.
-# The joiners shape letters from Arabic to Myanmar, and are left where such a letter follows.
+# Controls of direction (Unicode, UAX 9) and characters without width make a name look like another.
+# Joiners shape letters from Arabic to Myanmar: they are accepted where such a letter follows.
 _HIDDEN = r"\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 _JOINERS = r"\u200c\u200d"
 _JOINED = r"[\u200c\u200d][\u0600-\u109f]"

@@ -36,7 +36,7 @@ def _web_address(value: str) -> str:
     """
     try:
         scheme = Url(value).scheme
-    except ValueError:  # pydantic's own, in words for developers
+    except ValueError:  # its message is for developers
         scheme = None
     if scheme not in ("http", "https"):
         raise ValueError("must be an http or https URL")
@@ -81,8 +81,8 @@ ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=256, patt
 Locale = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=64)
 ]
-# The characters of RFC 3986 (section 2): all others a parser would drop or encode, and what is kept
-# would still have them.
+# The characters of RFC 3986 (section 2). Parsers drop or encode all others, but the address is
+# stored as it was sent.
 WebAddress = Annotated[
     str,
     StringConstraints(max_length=2048, pattern=r"^[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*$"),

@@ -11,7 +11,7 @@ from multipart import (  # type: ignore[import-untyped]
 
 from vignette.errors import Malformed
 
-# More than any form of ours has, few enough to be read at once.
+# More than a form has that the service accepts.
 _MAX_PARTS = 20
 
 

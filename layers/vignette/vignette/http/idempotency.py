@@ -76,7 +76,8 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
         IdempotencyValidationError,
     )
 
-    # Bodies hold passwords: with the key, which is not stored, they cannot be guessed from this.
+    # Bodies have passwords in them: a digest without the key, which is not stored, could be
+    # guessed.
     sent_body = _canonical(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES))
     body = hmac.digest(key.encode(errors="surrogatepass"), sent_body, "sha256").hex()
     scoped = [request.caller.user_id, key]  # None is the holder of the secret key
@@ -110,7 +111,7 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
 def _canonical(body: bytes) -> bytes:
     """The same bytes for the same JSON, whatever the order of its names and its white space.
 
-    What is no JSON is left as it is: `create` refuses it.
+    Anything else is left as it is: `create` refuses it.
     """
     try:
         return json.dumps(json.loads(body), sort_keys=True).encode()
@@ -121,8 +122,8 @@ def _canonical(body: bytes) -> bytes:
 class _Attempt:
     """What Powertools is told of an invocation: how long it keeps its key to itself.
 
-    Not until the invocation must be over, since one that was cut off would keep its key for as
-    long. Two attempts at the same time do no harm: what both create has the same id.
+    That is not until the invocation must be over: an attempt that was cut off would block its key
+    for as long. Two attempts at the same time do no harm: what both create has the same id.
     """
 
     def get_remaining_time_in_millis(self) -> int:

@@ -1,4 +1,4 @@
-"""Users who come with a token of their identity provider before anybody has created them here.
+"""Users who have a token of their identity provider, but were not created here yet.
 
 Just-in-time provisioning: the first call creates the user from the token's claims, which are those
 of OpenID Connect Core 1.0, section 5.1.

@@ -27,7 +27,7 @@ WEIGHTS = "yunet_weights"  # a package of one file
 # face. Small faces are found when more is seen; faces that fill a photo when less is seen. One more
 # look between the first and the last finds nothing more (`make bench`).
 LOOKS = (320, 96, 720)
-# What is enlarged more than this shows nothing that was not seen before.
+# Enlarging a photo more than this shows no more faces.
 _MOST_ENLARGED = 4
 # Of the 100 faces in LFW's subset all score more in one of the looks, of its 100 others none.
 _SCORE = 0.7
@@ -117,7 +117,7 @@ def load() -> _Network:
         return _Block(point, point_bias, take(outputs, 9), take(outputs, 1))
 
     def some(blocks: Sequence[_Block]) -> _Block:
-        """One block that says what the heads of a stride say, without what is of no use."""
+        """One block for all heads of a stride, without the channels that are not used."""
         rows = [slice(0, used) for _, _, used in _HEADS]
         parts = list(zip(blocks, rows, strict=True))
         return _Block(
@@ -183,7 +183,7 @@ def run(pixels: NDArray[np.uint8]) -> list[Array]:
     fine = through(features, 4, 2)
     middle = through(_pooled(fine, height // 4, width // 4), 8, 2)
     coarse = through(_pooled(middle, height // 8, width // 8), 16, 2)
-    # From coarse to fine, each with what was seen of the surroundings.
+    # From coarse to fine: each level gets what the coarser one has found around it.
     coarse = through(coarse, 16, 1)
     middle = through(middle + _doubled(coarse, height // 16, width // 16), 8, 1)
     fine = through(fine + _doubled(middle, height // 8, width // 8), 4, 1)
@@ -244,7 +244,7 @@ def _rectified(features: Array) -> Array:
 
 
 def _pooled(features: Array, height: int, width: int) -> Array:
-    """The largest of every two by two pixels."""
+    """The largest of each two by two pixels."""
     rows = features.reshape(len(features), height, width + 1)
     larger = np.maximum(rows[:, ::2], rows[:, 1::2])
     pooled = np.zeros((len(features), height // 2, width // 2 + 1), np.float32)
@@ -253,7 +253,7 @@ def _pooled(features: Array, height: int, width: int) -> Array:
 
 
 def _doubled(features: Array, height: int, width: int) -> Array:
-    """Every pixel as two by two."""
+    """Each pixel doubled in both directions."""
     rows = features.reshape(len(features), height, width + 1)[:, :, :width]
     doubled = np.zeros((len(features), 2 * height, 2 * width + 1), np.float32)
     doubled[:, :, :-1] = rows.repeat(2, axis=1).repeat(2, axis=2)
@@ -265,7 +265,7 @@ def _sigmoid(values: Array) -> Array:
 
 
 def _distinct(faces: Sequence[Face]) -> Iterator[Face]:
-    """The faces that are none of those before them."""
+    """The faces that are not the same as one before them."""
     kept: list[Face] = []
     for face in faces:
         if not any(_overlap(face, other) > _SAME_FACE for other in kept):

@@ -31,8 +31,8 @@ SIGNATURE_BYTES = 256
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 
-# Pillow refuses twice its limit, and only warns of once. It applies this to every size that it
-# learns while it reads: a canvas, a frame larger than its canvas, the picture inside an icon.
+# Pillow refuses more than twice its limit and only warns of more than its limit. It checks every
+# size that it reads: a canvas, a frame larger than its canvas, the picture inside an icon.
 Image.MAX_IMAGE_PIXELS = settings.MAX_PIXELS // 2
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -46,8 +46,8 @@ _MAX_SCANNED_PIXELS = 20 * settings.MAX_PIXELS
 # From here on, another PNG decoder saves more time than importing it takes.
 _LARGE_PNG_PIXELS = 2_000_000
 
-# libwebp shrinks while it decodes, at no cost in time, but by averaging. This many times the pixels
-# that are wanted leaves the rest to a filter.
+# libwebp shrinks while it decodes, which costs no time, but it averages. It is asked for this many
+# times the wanted pixels, so that a filter does the last step.
 _WEBP_SCALE = 1.4
 
 # Pixels to convert at a time: 4 MiB of them, which caches hold.
@@ -89,7 +89,7 @@ class Source:
     decode: Callable[[Box, int], Raster]
     icc_profile: bytes | None = None
     orientation: int = 1
-    glance: Callable[[int], Raster] | None = None  # where that is quicker than to decode
+    glance: Callable[[int], Raster] | None = None  # only where that is quicker than `decode`
 
 
 def recognise(head: bytes) -> Format | None:
@@ -151,7 +151,7 @@ def _open_jpeg(data: bytes) -> Source:
 
     image = opened()
     width, height = image.size
-    decoded: dict[int, Raster] = {}  # by how many pixels of the photo stand for one
+    decoded: dict[int, Raster] = {}  # by the factor that it was shrunk by
 
     def decode(box: Box, side: int) -> Raster:
         if _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
@@ -225,9 +225,9 @@ def _png_exif(data: bytes) -> bytes | None:
 
 @cache
 def _png_decoder() -> Callable[..., Any] | None:
-    """The decoder of kornia-rs, or None where that has none: Pillow does its work then."""
+    """The decoder of kornia-rs, or None if it has none: then Pillow decodes."""
     try:
-        import_module("numpy")  # kornia-rs imports it when it has something to give
+        import_module("numpy")  # kornia-rs imports it at its first answer
         from kornia_rs.io import decode_image_png_u8
     except ImportError as error:
         logging.getLogger(__name__).warning("kornia-rs is not used: %s", error)
@@ -244,7 +244,7 @@ def _decode_large_png(data: bytes, mode: str, size: tuple[int, int]) -> memoryvi
     """
     width, height = size
     decoder = _png_decoder()
-    assert decoder  # noqa: S101, or nobody would ask
+    assert decoder  # noqa: S101, `_open_png` has looked
     try:
         pixels = decoder(data, (height, width), mode.lower())
     except BaseException as error:
@@ -279,7 +279,7 @@ def _open_webp(data: bytes) -> Source:
         if animated:
             box = (0, 0, width, height)
         left, top, right, bottom = box
-        left, top = left - left % 2, top - top % 2  # libwebp begins nowhere else
+        left, top = left - left % 2, top - top % 2  # libwebp crops at even pixels only
         across, down = right - left, bottom - top
         scale = min(1.0, _WEBP_SCALE * side / min(across, down))
         size = ceil(across * scale), ceil(down * scale)
@@ -522,7 +522,7 @@ _OPENERS: dict[Format, Callable[[bytes], Source]] = {
     "ICO": _open_ico,
 }
 
-# What these import, and what Pillow imports only when a file makes it.
+# What the openers import, and what Pillow imports later, for some files only.
 _MODULES: dict[Format, tuple[str, ...]] = {
     "JPEG": ("PIL.JpegImagePlugin", "PIL.TiffImagePlugin"),
     "PNG": ("PIL.PngImagePlugin",),

@@ -25,8 +25,8 @@ _LARGEST_FACE, _SMALLEST_FACE = 0.6, 0.35
 _SMALLEST_IN_A_GROUP = 1 / 6
 _EYES = 0.45  # how far down the eyes are
 
-_SMALLEST = 1 / 15  # of the photo's height: lower faces are somebody who walked by
-_COUNTS = 0.5  # of the largest face's height: lower faces are in the background
+_SMALLEST = 1 / 15  # of the photo's height: smaller faces are people who walked by
+_COUNTS = 0.5  # of the largest face's height: smaller faces are in the background
 
 _MOST_PIXELS = max(settings.RENDITION_SIZES)
 
@@ -115,5 +115,5 @@ def _head(face: "Face", width: int, height: int) -> Iterator[tuple[float, float]
     points = [(x, top - _HAIR * pixels)]
     points += ((x + reach, y - 0.1 * pixels) for reach in (-reach, reach))
     points += ((each, bottom) for each in (left, right))
-    for x, y in points:  # what is outside of the photo cannot be shown
+    for x, y in points:  # a picture shows nothing outside of the photo
         yield min(max(x, 0), width), min(max(y, 0), height)

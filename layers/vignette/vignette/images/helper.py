@@ -23,10 +23,10 @@ from vignette.images.photo import load_detector, open_photo, placeholder
 # What a child may use: at most twice of what the costliest photos take that people send, which are
 # of 50 megapixels and 10 MiB, HEIC (2.4 s) and AVIF with all of its colours (585 MiB).
 CPU_SECONDS = 5
-SECONDS = 20  # however little of the processor it gets
+SECONDS = 20  # of the clock, on however busy a machine
 DATA_BYTES = 640 * 1024 * 1024
 
-# mallopt(3), in bytes where it is no number of arenas; madvise(2).
+# Parameters of mallopt(3), and of madvise(2).
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _MADV_HUGEPAGE = 14
 _HUGE_PAGE = 2 * 1024 * 1024
@@ -43,7 +43,7 @@ def serve(control_fd: int) -> None:
     forbid_inspection()
     with suppress(AttributeError):  # glibc's, and Linux's
         _set_up_heap(ctypes.CDLL(None))
-    # What is here stays, and no child lives long enough to have garbage.
+    # What is loaded stays, and no child lives long enough to need a collection.
     gc.freeze()
     gc.disable()
     while True:
@@ -65,10 +65,10 @@ def serve(control_fd: int) -> None:
 
 
 def _set_up_heap(libc: ctypes.CDLL) -> None:
-    """Have every child begin with a heap of large pages, which it alone will touch.
+    """Give every child a heap of large pages.
 
-    What the kernel has to clear page by page is a tenth of all the work on a photo: a child
-    begins without memory. In large pages that is next to nothing.
+    A child begins without memory, and the kernel has to clear it page by page. With large pages
+    that is next to nothing (docs/decisions.md).
     """
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
@@ -87,7 +87,7 @@ def _set_up_heap(libc: ctypes.CDLL) -> None:
 
 
 def _process_and_exit(channel: socket.socket, size: int, request: Request) -> None:
-    """A child's whole life."""
+    """What a child does, from beginning to end."""
     try:
         _give_up_rights()
         data = channel.recv(size, socket.MSG_WAITALL)
@@ -104,7 +104,7 @@ def _answer(data: bytes, request: Request) -> bytes:
 
 
 def process(data: bytes, request: Request) -> Result:
-    """Make the renditions of a photo, in this very process.
+    """Make the renditions of a photo in this process.
 
     Raises:
         UnreadableImage: `unsupported_format`, `corrupt_image` or `too_many_pixels`.
@@ -124,7 +124,7 @@ def process(data: bytes, request: Request) -> Result:
 
 def _give_up_rights() -> None:
     """Leave this process nothing but a processor, some memory and the channel."""
-    os.dup2(1, 2)  # decoders write about broken files, and whoever took one over would too
+    os.dup2(1, 2)  # no messages of decoders, nor of an attacker, in the log
     data_in_use = _data_in_use()
     if os.geteuid() == 0:  # on a developer's machine, where the kernel would forbid root little
         os.setgroups([])
@@ -137,7 +137,7 @@ def _give_up_rights() -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_DATA, data_in_use + DATA_BYTES),
-        (resource.RLIMIT_NOFILE, 0),  # what is open stays so
+        (resource.RLIMIT_NOFILE, 0),  # open files stay open
     ):
         resource.setrlimit(limit, (most, most))
 

@@ -6,9 +6,9 @@ _HEADER_BYTES = 128
 _ENTRY = struct.Struct(">4sII")  # signature, offset, size
 _MAX_TAGS = 100
 
-# What a conversion to sRGB reads: colorants and curves, or tables of what was measured. All of
-# these are as much work as they are bytes. The tags that are left out name pictures and people,
-# convert the other way, or are programs of any length: D2B0, `multiProcessElements` (10.16).
+# What a conversion to sRGB reads: colorants and curves, or tables of measured colours. The work
+# that these cause grows with their bytes. The other tags name pictures and people, convert the
+# other way, or are programs of any length (D2B0, `multiProcessElements`, 10.16).
 _TAGS = {
     *(b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC", b"kTRC", b"wtpt", b"chad"),
     *(b"A2B0", b"A2B1", b"A2B2"),
@@ -19,7 +19,7 @@ _TYPES = {b"XYZ ", b"curv", b"para", b"sf32", b"mft1", b"mft2", b"mAB "}
 def reduced(profile: bytes) -> bytes:
     """A profile with the tags that a display profile needs, or nothing if it has none of them.
 
-    Whether these are right is not looked at: a broken profile stays one.
+    The tags themselves are not checked: a broken profile stays broken.
     """
     if len(profile) < _HEADER_BYTES + 4:
         return b""
@@ -35,6 +35,6 @@ def reduced(profile: bytes) -> bytes:
             kept += entry
     if not kept:
         return b""
-    # The table becomes shorter; what it points at stays where it is.
+    # The table becomes shorter; the data that it points at are not moved.
     table = struct.pack(">I", len(kept) // _ENTRY.size) + kept
     return profile[:_HEADER_BYTES] + table + profile[_HEADER_BYTES + len(table) :]

@@ -13,7 +13,7 @@ _WEIGHT, _WIDTH = 600, 100
 _NO_CHARACTER = "\U0010ffff"
 
 
-# Anybody may ask for one, and many ask for the same.
+# Pictures with the same initials are asked for again and again.
 @lru_cache(maxsize=256)
 def draw(initials: str, colour: str, side: int) -> bytes:
     """A WebP picture, `side` pixels wide and high, of up to two letters on a colour, `#rrggbb`.
@@ -25,7 +25,7 @@ def draw(initials: str, colour: str, side: int) -> bytes:
         image = _letters(initials, font, colour, side)
     else:
         image = _person(colour, side)
-    # Few colours: more effort takes twice the time for the same bytes.
+    # There are few colours: more effort takes twice the time and saves no bytes.
     return libwebp.encode(image, quality=0, effort=1, lossless=True)
 
 
@@ -39,7 +39,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
-    """Whether a font draws a letter otherwise than what it has no glyph for."""
+    """Whether a font has a glyph for a letter."""
     return bytes(font.getmask(letter)) != bytes(font.getmask(_NO_CHARACTER))
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from vignette.errors import Unavailable
 from vignette.images.messages import Request, Result, UnreadableImage, unpack_answer
 
-# Longer than a child lives (`helper`): whoever waits for this is kept waiting.
+# Longer than a child lives (`helper`): after that no answer comes any more.
 _SECONDS = 22
 _GRACE_SECONDS = 1
 _MAX_ANSWER_BYTES = 32 * 1024 * 1024
@@ -28,8 +28,8 @@ from vignette.images.helper import serve
 serve(int(sys.argv[1]))
 """
 
-# Of the environment the helper gets what finds shared libraries; Lambda's Python does not start
-# without. Nothing computes on more threads than there are: NumPy would start some for algebra.
+# The helper gets the variable that finds shared libraries, without which Lambda's Python does not
+# start. NumPy must not start threads of its own for algebra.
 _ENVIRONMENT = {
     **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
     "OPENBLAS_NUM_THREADS": "1",
@@ -75,7 +75,7 @@ def stop() -> None:
 
 
 def forbid_inspection() -> None:
-    """Have Linux let no process of the same user read this one's memory or environment."""
+    """Forbid other processes of the same user to read this one's memory or environment."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
@@ -103,7 +103,7 @@ class Helper:
 
     def stop(self) -> None:
         """End it, and wait for its end."""
-        self._control.close()  # which it ends for, unless its child keeps it
+        self._control.close()  # it ends then, unless its child holds the socket open
         try:
             self._process.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -119,7 +119,7 @@ class Helper:
         channel, others = socket.socketpair()
         with channel:
             channel.settimeout(_SECONDS)
-            with others, suppress(OSError):  # it has ended, which is seen below
+            with others, suppress(OSError):  # the helper has ended; that is noticed below
                 socket.send_fds(
                     self._control,
                     [len(data).to_bytes(4) + request.pack()],
@@ -127,7 +127,7 @@ class Helper:
                 )
             answer = bytearray()
             try:
-                with suppress(ConnectionError):  # whoever read ended
+                with suppress(ConnectionError):  # the child has ended
                     channel.sendall(data)
                     while part := channel.recv(1 << 20):
                         answer += part
@@ -136,7 +136,7 @@ class Helper:
             except TimeoutError:
                 stop()
                 return b""
-        # The helper tells when it has forked: what then goes wrong is the photo's doing.
+        # The helper tells when it has forked: whatever goes wrong after that, the photo has caused.
         try:
             forked = self._control.recv(1)
         except OSError:

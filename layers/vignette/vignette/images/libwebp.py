@@ -18,8 +18,8 @@ _OK = 0
 _MODE_RGB, _MODE_RGBA = 0, 1
 _PRESET_DEFAULT = 0
 
-# How far the encoder takes bits from where the eye misses little, 0 to 100: as in libwebp's presets
-# for photographs. Its default is 50, which costs more bytes for pictures no better.
+# How many bits the encoder saves where the eye sees few differences, 0 to 100: as in libwebp's
+# presets for photographs. The default, 50, takes more bytes for pictures that are no better.
 _SPATIAL_NOISE_SHAPING = 80
 
 
@@ -150,7 +150,7 @@ class _MemoryWriter(ctypes.Structure):
 def _load() -> ctypes.CDLL | None:
     """The library, or None if its interface is not the one that is declared here."""
     try:
-        # A library's handle also finds what the libraries it is linked to export.
+        # The handle of Pillow's module finds the functions of libwebp, which it is linked to.
         library = ctypes.CDLL(_webp.__file__)
         is_known = (
             library.WebPInitDecoderConfigInternal(ctypes.byref(_DecoderConfig()), _ABI_VERSION)

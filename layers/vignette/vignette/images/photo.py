@@ -23,13 +23,13 @@ from vignette.images import formats, icc, libwebp
 from vignette.images.framing import frame_faces
 from vignette.images.messages import UnreadableImage
 
-# Where a photo is much too large, averaging whole blocks of pixels comes first, which is many
-# times cheaper than a filter, and leaves at least this many times the pixels to the filter.
-# Averaging softens, so that a sharper filter follows it.
+# A photo that is much too large is first shrunk by averaging blocks of pixels, which is many times
+# cheaper than a filter. At least this many times the wanted pixels are left for the filter.
+# Averaging makes a picture softer, so that a sharper filter follows it.
 _FILTER_GAP = 1.5
 _FILTER, _FILTER_AFTER_AVERAGING = Image.Resampling.BICUBIC, Image.Resampling.LANCZOS
 
-# EXIF 2.32, tag 0x0112: how to turn what is stored into what was seen.
+# EXIF 2.32, tag 0x0112: how to turn a photo upright.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,7 +40,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
-# Where a place of the upright photo is in what is stored, both as fractions of width and height.
+# From a place in the upright photo to the place in the stored one, as fractions of width and
+# height.
 _STORED: dict[int, Callable[[float, float], tuple[float, float]]] = {
     1: lambda x, y: (x, y),
     2: lambda x, y: (1 - x, y),
@@ -52,9 +53,9 @@ _STORED: dict[int, Callable[[float, float], tuple[float, float]]] = {
     8: lambda x, y: (1 - y, x),
 }
 
-# libwebp's method, 0 to 6. The largest picture is what everything waits for: there half of the time
-# is worth three percent of the bytes. The others are encoded meanwhile, and more thoroughly, but a
-# JPEG is decoded so fast that they would be late.
+# libwebp's method, 0 to 6. Everything waits for the largest picture: there, half of the time is
+# worth three percent more bytes. The others are encoded at the same time, and more thoroughly, but
+# not of a JPEG: it is decoded so fast that they would be finished last.
 _QUICK, _THOROUGH = 2, 4
 
 # Pixels across, below which a picture is kept exactly: icons and pixel art are this small, and WebP
@@ -197,7 +198,7 @@ def placeholder(rendition: bytes) -> str:
     """What a square rendition looks like: a ThumbHash in base64, about 25 bytes."""
     side, _, _ = libwebp.read_features(rendition)
     picture = libwebp.decode(rendition, (0, 0, side, side), (side, side)).convert("RGBA")
-    # The library (0.1.2) fails on what is transparent.
+    # The library (0.1.2) fails on transparent pixels.
     opaque = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     size = (min(side, _PLACEHOLDER_SIDE),) * 2
     small = opaque.resize(size, Image.Resampling.BOX)
@@ -218,7 +219,7 @@ def _reading() -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise UnreadableImage("too_many_pixels") from error
-    except Exception as error:  # of broken files, decoders raise nearly anything
+    except Exception as error:  # decoders raise nearly anything for broken files
         # libavif and libheif report it in words.
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
             raise UnreadableImage("too_many_pixels") from error
@@ -234,7 +235,7 @@ def _square(source: formats.Source, place: tuple[float, float, int], side: int) 
     width, height = source.size
     x, y, edge = place
     left, top = x * width - edge / 2, y * height - edge / 2
-    if (x, y) != (0.5, 0.5):  # pixels that are shown one by one stay as they are
+    if (x, y) != (0.5, 0.5):  # whole pixels, so that a small crop is not blurred
         left, top = round(left), round(top)
     raster = source.decode(_whole_pixels((left, top, left + edge, top + edge)), side)
     left, top = left - raster.origin[0], top - raster.origin[1]
@@ -249,7 +250,7 @@ def _square(source: formats.Source, place: tuple[float, float, int], side: int) 
 
 
 def load_detector() -> None:
-    """Load what finds faces, which reads files."""
+    """Load the face detector, which reads files."""
     from vignette.images import faces
 
     faces.load()
@@ -284,7 +285,7 @@ def _cut(
     size: tuple[int, int],
 ) -> Image.Image:
     """A box of decoded pixels, scaled to `size` pixels, upright, sRGB, in RGB or RGBA."""
-    # Whole pixels first, by averaging; what is left over is the filter's.
+    # First averaging, by a whole factor; the filter does the rest.
     gap = min((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
     factor = int(gap / _FILTER_GAP) or 1
     outer = _whole_pixels(box)
@@ -344,7 +345,7 @@ def _srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colours = image.convert("RGB") if alpha else image
     if icc_profile and (profile := icc.reduced(icc_profile)):
-        # A broken profile, or one for another kind of pixels, is as good as none.
+        # A broken profile, or one for another kind of pixels, is ignored.
         with suppress(ImageCms.PyCMSError, OSError, ValueError, TypeError):
             colours = ImageCms.profileToProfile(  # type: ignore[assignment]
                 colours,

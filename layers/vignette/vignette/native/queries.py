@@ -40,7 +40,7 @@ def read(request: Request) -> Query:
 
 
 def cursor(position: Position | None) -> str | None:
-    """A position as a client is given it, to be sent again as it is."""
+    """A position as the client gets it and sends it again."""
     if position is None:
         return None
     text = f"{position.created_at}:{position.user_id}"

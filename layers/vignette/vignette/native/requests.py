@@ -264,7 +264,7 @@ def _field_problem(detail: ErrorDetails) -> FieldProblem:
 
 
 def _in_words(kind: str, limits: Mapping[str, Any]) -> str:
-    """What is wrong with a value, to be shown to a person; pydantic's words are for developers."""
+    """What is wrong with a value, in words for a person; those of pydantic are for developers."""
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(limits["pattern"], "has characters that are not allowed here")
     if kind == "value_error":

@@ -19,10 +19,10 @@ gc.set_threshold(200_000)
 
 @cache
 def freeze_after_start() -> None:
-    """Collect garbage after the first invocation, but none of what that has loaded.
+    """Collect garbage after the first invocation, but leave out all that is loaded by then.
 
-    What is left to look at is so little that every collection is a whole one. In generations, what
-    requests leave behind would wait for thousands of others, and take 0.3 MiB meanwhile.
+    What is left is so little that every collection is a whole one. With generations, the garbage of
+    requests would wait for thousands of other requests, and take 0.3 MiB meanwhile.
     """
     gc.freeze()
     gc.set_threshold(1000, 0, 0)
@@ -64,5 +64,5 @@ if importlib.util.find_spec("compiled_patterns"):
     try:
         _take_compiled_patterns()
     except Exception as error:
-        # Private parts of `re` are not what they were: the rest is compiled when it is needed.
+        # Private parts of `re` have changed: what is missing is compiled when it is needed.
         logging.getLogger(__name__).warning("compiled patterns are not used: %r", error)

@@ -37,7 +37,7 @@ def count(name: Metric, value: int = 1) -> None:
 
 
 def audit(*, who: str, whom: str | None, kind: str, outcome: str) -> None:
-    """Write the line of a change, done or refused; all ids have to be loggable."""
+    """Write a line of the audit log: a change that was done or refused. All ids are loggable."""
     logger.info("change", who=who, whom=whom, kind=kind, outcome=outcome)
 
 
