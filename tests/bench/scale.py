@@ -1,6 +1,6 @@
 """How many users can be created and changed in a second: DynamoDB's published rules, simulated.
 
-    python -m tests.bench.scale
+    PYTHONPATH=layers/vignette .venv/bin/python -m tests.bench.scale
 
 prints what docs/scale.md says. A table or an index is spread over partitions by the hash of its
 keys, each of which takes 1,000 write units a second; one that is new has four. An index that is
