@@ -37,7 +37,7 @@ OWN: list[Line] = [
 class Entry:
     """A function, its environment, and what makes the requests that it is sent.
 
-    `verb` is that of the others' requests to compare with: one read, or one write.
+    `verb` is that of the others' requests to compare with: one read, one write, or a photo.
     """
 
     name: str
@@ -54,6 +54,8 @@ def entries(stack: Stack) -> list[Entry]:
         "bare": contender("bare", "boto3"),
         "fastapi": contender("fastapi", "boto3", "fastapi", "mangum"),
     }
+    photos = {"boto3": contender("photos", "boto3", "pillow"), "first": built("Thumbnails")}
+    environment = stack.environment("Thumbnails")
     return [
         Entry(
             name,
@@ -63,4 +65,7 @@ def entries(stack: Stack) -> list[Entry]:
             "GET" if route.startswith("GET") else "PATCH",
         )
         for name, function, route, credentials, body in OTHERS + OWN
+    ] + [
+        Entry(f"{name} photo", function, environment, stack.photo_sent, "photo")
+        for name, function in photos.items()
     ]

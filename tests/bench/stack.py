@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from tests.bench import thumbnails
 from tests.bench.runtime import ROOT, WORK
 
 _START_SECONDS = 600  # the first start builds everything
@@ -29,7 +30,42 @@ class Stack:
 
     def ready_upload(self) -> str:
         """The id of a new upload of the user, ready to become a picture."""
-        upload_id, now = str(uuid.uuid4()), int(time.time())
+        upload_id = str(uuid.uuid4())
+        photo = {
+            "state": {"S": "ready"},
+            "digest": {"S": "0" * 32},
+            "width": {"N": "1024"},
+            "height": {"N": "768"},
+            "bytes": {"N": "100000"},
+        }
+        self._put_upload(upload_id, photo)
+        return upload_id
+
+    def photo_sent(self) -> dict[str, Any]:
+        """The event of S3 for a photo of 12 megapixels that an upload of the user waits for."""
+        self._put_upload(self._photo_id(), {"state": {"S": "pending"}})
+        return {"Records": [{"s3": {"object": {"key": f"uploads/{self._photo_id()}"}}}]}
+
+    @cache  # noqa: B019  (there is one stack)
+    def _photo_id(self) -> str:
+        """The id of an upload whose photo is in the bucket, and was processed by the stack."""
+        upload_id = str(uuid.uuid4())
+        self._put_upload(upload_id, {"state": {"S": "pending"}})
+        body = thumbnails.PHOTOS["12 MP JPEG"]()
+        key = f"uploads/{upload_id}"
+        self._client("s3").put_object(Bucket=self._facts["bucket"], Key=key, Body=body)
+        while self._state(upload_id) == "pending":
+            time.sleep(0.1)
+        return upload_id
+
+    def _state(self, upload_id: str) -> str:
+        item = self._client("dynamodb").get_item(
+            TableName=self._facts["uploadsTable"], Key={"id": {"S": upload_id}}
+        )["Item"]
+        return str(item["state"]["S"])
+
+    def _put_upload(self, upload_id: str, fields: Mapping[str, Any]) -> None:
+        now = int(time.time())
         self._client("dynamodb").put_item(
             TableName=self._facts["uploadsTable"],
             Item={
@@ -37,16 +73,11 @@ class Stack:
                 "user_id": {"S": self.user_id},
                 "kind": {"S": "profile_picture"},
                 "scope": {"S": "user"},
-                "state": {"S": "ready"},
                 "created_at": {"N": str(now * 1000)},
                 "expires_at": {"N": str(now + 86400)},
-                "digest": {"S": "0" * 32},
-                "width": {"N": "1024"},
-                "height": {"N": "768"},
-                "bytes": {"N": "100000"},
+                **fields,
             },
         )
-        return upload_id
 
     @cache  # noqa: B019  (there is one stack)
     def environment(self, logical_id: str) -> dict[str, str]:
