@@ -49,8 +49,14 @@ def main(directory: Path, *, here: bool) -> None:
             "clean": all(_is_clean(body) for body in bodies),
         }
     isolation.stop()
-    peak = max(_peak_bytes(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RSS_UNIT)
-    print(json.dumps({"files": files, "peak_bytes": peak, "decoders": sorted(decoders)}))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    facts = {
+        "files": files,
+        "cpu_seconds": children.ru_utime + children.ru_stime,
+        "peak_bytes": max(_peak_bytes(), children.ru_maxrss * RSS_UNIT),
+        "decoders": sorted(decoders),
+    }
+    print(json.dumps(facts))
 
 
 def _peak_bytes() -> int:

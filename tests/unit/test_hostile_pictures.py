@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections import Counter
@@ -34,7 +35,7 @@ from tests.photos.intruder import answer as whole_answer
 
 from vignette.crop import Crop
 from vignette.errors import Unavailable
-from vignette.images import Request, Result, UnreadableImage, isolation, process
+from vignette.images import Request, Result, UnreadableImage, helper, isolation, process
 from vignette.images.messages import unpack_answer
 
 pytestmark = pytest.mark.matrix
@@ -54,10 +55,12 @@ WEBP = encoded(PHOTO, "WEBP")
 
 @dataclass
 class Examined:
-    """What became of some files in a process of their own."""
+    """What became of some files in a process of their own, and what all of them took."""
 
     outcomes: dict[str, str]
     decoders: list[str]
+    cpu_seconds: float
+    peak_bytes: int
 
     def all_are(self, *outcomes: str) -> bool:
         return set(self.outcomes.values()) <= set(outcomes)
@@ -72,12 +75,13 @@ def examine(tmp_path: Path, record_property: Callable[[str, object], None]) -> E
 
     def run(files: Mapping[str, bytes], *options: str) -> Examined:
         record_property("hostile pictures", len(files))
+        directory = Path(tempfile.mkdtemp(dir=tmp_path))
         for name, data in files.items():
             assert len(data) <= MAX_UPLOAD_BYTES, name
-            (tmp_path / name).write_bytes(data)
+            (directory / name).write_bytes(data)
         path = os.pathsep.join((str(ROOT), str(ROOT / "layers" / "vignette")))
         done = subprocess.run(
-            [sys.executable, "-m", "tests.photos.examine", *options, str(tmp_path)],
+            [sys.executable, "-m", "tests.photos.examine", *options, str(directory)],
             env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,
@@ -93,7 +97,7 @@ def examine(tmp_path: Path, record_property: Callable[[str, object], None]) -> E
             assert file["seconds"] < MAX_SECONDS, name
             assert file["clean"], name
         outcomes = {name: file["outcome"] for name, file in result["files"].items()}
-        return Examined(outcomes, result["decoders"])
+        return Examined(outcomes, result["decoders"], result["cpu_seconds"], result["peak_bytes"])
 
     return run
 
@@ -228,14 +232,24 @@ def test_nearly_too_many_pixels_of_one_colour_are_decoded(examine: Examine, acce
     assert examine({accepted: data}).all_are("ready")
 
 
-def test_the_photos_that_need_most_memory_are_decoded_on_one_processor(examine: Examine) -> None:
+def test_the_costliest_photos_that_people_send_are_decoded_on_one_processor(
+    examine: Examine, record_property: Callable[[str, object], None]
+) -> None:
     size = (8000, 6240)
-    grain = Image.effect_noise((800, 624), 60).resize(size).convert("RGB")
+    grain = Image.effect_noise((4000, 3120), 40).resize(size).convert("RGB")
     photos = {
-        "AVIF": encoded(grain, "AVIF", speed=10, quality=40, subsampling="4:4:4"),
-        "HEIC": encoded(grain, "HEIC", quality=20, chroma=444, enc_params={"preset": "ultrafast"}),
+        "JPEG": encoded(grain, "JPEG", quality=55, progressive=True),
+        "AVIF": encoded(grain, "AVIF", speed=10, quality=60, subsampling="4:4:4"),
+        "HEIC": encoded(grain, "HEIC", quality=35, chroma=444, enc_params={"preset": "ultrafast"}),
     }
-    assert examine(photos, "--alone").all_are("ready")
+    costs = [examine({name: data}, "--alone") for name, data in photos.items()]
+    assert all(each.all_are("ready") for each in costs)
+    milliseconds = round(1000 * max(each.cpu_seconds for each in costs))
+    mebibytes = max(each.peak_bytes for each in costs) >> 20
+    record_property("ms of CPU for the costliest photo that people send", milliseconds)
+    record_property("ms of CPU that the kernel lets a photo have", 1000 * helper.CPU_SECONDS)
+    record_property("MiB for the largest photo that people send", mebibytes)
+    record_property("MiB that the kernel lets a photo have", helper.DATA_BYTES >> 20)
 
 
 def test_strips_become_pictures_of_their_width(examine: Examine) -> None:
