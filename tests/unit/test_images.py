@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from tests.photos import HERE, STORED, chunk, encoded, exif, photo, png, swapped_profile
 
+from vignette.crop import Crop
 from vignette.images import UnreadableImage, formats, icc
 from vignette.images.helper import process
 from vignette.images.messages import Request
@@ -626,3 +627,31 @@ def test_more_than_50_megapixels_are_too_many() -> None:
     with pytest.raises(UnreadableImage) as caught:
         open_photo(png((10_000, 5_001), 1, 0, bytes(1250 * 5001)))
     assert caught.value.reason == "too_many_pixels"
+
+
+# A JPEG that is decoded twice
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("place", [(0.5, 0.0), (0.3, 0.45), (1.0, 1.0)])
+def test_a_square_is_the_same_if_the_photo_was_decoded_before(
+    place: tuple[float, float], orientation: int, progressive: bool
+) -> None:
+    stored = photo(size=(1203, 1601))
+    data = encoded(stored, "JPEG", exif=exif(orientation), progressive=progressive)
+    crop = Crop(*place, 0.33)
+    again = open_photo(data)
+    again.whole(128)  # this time the whole photo in few pixels, then the upper part in all
+    assert again.framed(crop=crop) == open_photo(data).framed(crop=crop)
+
+
+def test_what_follows_a_second_decoding_is_decoded_whole() -> None:
+    data = encoded(photo(size=(1600, 1600)), "JPEG")
+    several = open_photo(data)
+    several.whole(128)
+    several.framed(crop=Crop(0.5, 0.1, 0.2))
+    below = Crop(0.5, 0.9, 0.2)
+    assert several.framed(crop=below) == open_photo(data).framed(crop=below)
+    with pytest.raises(UnreadableImage, match="corrupt_image"):
+        open_photo(data[: len(data) // 2]).framed()

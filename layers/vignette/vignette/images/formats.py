@@ -18,6 +18,7 @@ from io import BytesIO
 from math import ceil
 from typing import Any, Literal
 
+import PIL.ImageFile
 from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile
 
@@ -164,12 +165,27 @@ def _open_jpeg(data: bytes) -> Source:
         shrink = next((each for each in (8, 4, 2) if each <= most), 1)
         current = opened() if decoded else image
         current.draft(None, (width // shrink, height // shrink))
-        raster = _raster(current)
         across = max(1, round(width / current.width))
-        decoded[across] = Raster(raster.size, raster.reduced, (1 / across, 1 / across))
-        return decoded[across]
+        if decoded:  # the file is whole: this time, what is below the box would be of no use
+            _load_upper_rows(current, ceil(box[3] / across))
+        raster = _raster(current)
+        raster = Raster(raster.size, raster.reduced, (1 / across, 1 / across))
+        if not decoded:
+            decoded[across] = raster
+        return raster
 
     return _source("JPEG", image, decode)
+
+
+def _load_upper_rows(image: ImageFile, rows: int) -> None:
+    """Decode so many rows of an image from above, and leave the others black."""
+    bottom = min(rows, image.height)
+    image.tile = [tile._replace(extents=(0, 0, image.width, bottom)) for tile in image.tile]
+    try:
+        PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True  # libjpeg complains of the rows that are left
+        image.load()
+    finally:
+        PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 def _jpeg_scans(data: bytes) -> int:
