@@ -23,6 +23,13 @@ NAMES = {
     "PicturesCertificateArn",
     "HostedZoneId",
 }
+# Each name and type of record, by its resource.
+RECORDS = {
+    "DomainRecord": ("api.example.com", "A"),
+    "DomainRecordForIpv6": ("api.example.com", "AAAA"),
+    "CdnRecord": ("pictures.example.com", "A"),
+    "CdnRecordForIpv6": ("pictures.example.com", "AAAA"),
+}
 
 
 class Deployment:
@@ -114,7 +121,7 @@ def test_without_names_nothing_is_made_for_them() -> None:
     assert all(template()["Parameters"][name]["Default"] == "" for name in NAMES)
     for values in ({}, CDN, ZONE):
         deployment = Deployment(values)
-        for name in ("Domain", "DomainMapping", "DomainRecords", "CdnRecords"):
+        for name in ("Domain", "DomainMapping", *RECORDS):
             assert not deployment.has(name)
         config = deployment.value(resource("PicturesDistribution")["DistributionConfig"])
         assert config["Aliases"] == config["ViewerCertificate"] == "${AWS::NoValue}"
@@ -145,18 +152,14 @@ def test_the_name_of_the_cdn_has_its_certificate() -> None:
     assert Deployment(PICTURES).value(output) == "https://pictures.example.com"
 
 
-def test_records_are_made_in_the_zone_that_is_given_and_in_none_otherwise() -> None:
-    names = {"DomainRecords": "api.example.com", "CdnRecords": "pictures.example.com"}
-    for name, host in names.items():
-        assert not Deployment({**DOMAIN, **PICTURES}).has(name)
-        deployment = Deployment({**DOMAIN, **PICTURES, **ZONE})
-        assert deployment.has(name)
-        records = deployment.value(resource(name))
-        assert records["HostedZoneId"] == "Z1"
-        assert {(each["Name"], each["Type"]) for each in records["RecordSets"]} == {
-            (host, "A"),
-            (host, "AAAA"),
-        }
+@pytest.mark.parametrize("name", RECORDS)
+def test_records_are_made_in_the_zone_that_is_given_and_in_none_otherwise(name: str) -> None:
+    assert not Deployment({**DOMAIN, **PICTURES}).has(name)
+    deployment = Deployment({**DOMAIN, **PICTURES, **ZONE})
+    assert deployment.has(name)
+    record = deployment.value(resource(name))
+    assert (record["Name"], record["Type"]) == RECORDS[name]
+    assert record["HostedZoneId"] == "Z1"
 
 
 @pytest.mark.parametrize(
