@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
 from tests.template import functions, resource, routes, template
 
 if TYPE_CHECKING:
@@ -426,6 +428,20 @@ def forget_keys() -> None:
     access._remote.cache_clear()
 
 
+def _transact_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto do one transaction after the other.
+
+    It restores whole tables when one fails, without what another thread has written meanwhile.
+    """
+    lock, transact = threading.Lock(), DynamoDBBackend.transact_write_items
+
+    def transact_in_turn(backend: DynamoDBBackend, items: list[dict[str, Any]]) -> None:
+        with lock:
+            transact(backend, items)
+
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", transact_in_turn)
+
+
 def _create_table(name: str, properties: dict[str, Any]) -> None:
     wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
     indexes = [
@@ -446,6 +462,7 @@ def deployed_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         for name, value in ENVIRONMENT.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        _transact_in_turn(monkeypatch)
         _observed_session()
         forget_keys()
         deployed = Service()
