@@ -100,7 +100,7 @@ class Redrive:
         if error is None:
             return Outcome(True, f"{name} had failed ({why}): {_state(upload_id)}")
         renditions.give_up(upload_id)
-        if _may_succeed(error):
+        if may_succeed(error):
             return Outcome(False, f"{name} had failed ({why}) and stays in the queue: {error}")
         return Outcome(True, f"{name} had failed ({why}) and cannot be processed: {error}")
 
@@ -198,7 +198,7 @@ def _state(upload_id: str) -> str:
     return f"it is {upload.state}"
 
 
-def _may_succeed(error: str) -> bool:
+def may_succeed(error: str) -> bool:
     """Whether a photo could be processed later, by the class and message of the function's error.
 
     It says nothing about the photo if it is about AWS, a permission or a deployment.
