@@ -2,7 +2,7 @@
 
 Run as `python -m tests.photos.examine DIRECTORY`, so that memory is measured in a new process.
 With `--here` the files are decoded in this process, and it is told by which of Pillow's decoders;
-with `--alone` everything runs on one processor.
+with `--costliest` everything that is ever made of a photo is made, on one processor.
 """
 
 import io
@@ -10,19 +10,25 @@ import json
 import os
 import resource
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from vignette import settings
 from vignette.images import Request, UnreadableImage, helper, isolation
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
-def main(directory: Path, *, here: bool) -> None:
+EVERYTHING = Request(
+    wholes={"original": settings.WHOLE_PICTURE_SIDE, "preview": settings.PREVIEW_SIDE},
+    find_faces=True,
+)
+
+
+def main(directory: Path, *, here: bool, request: Request) -> None:
     decoders: set[str] = set()
     get_decoder: Callable[..., Any] = Image._getdecoder
 
@@ -35,17 +41,15 @@ def main(directory: Path, *, here: bool) -> None:
     files = {}
     for path in sorted(directory.iterdir()):
         data = path.read_bytes()
-        started = time.perf_counter()
         try:
             outcome = "ready"
-            bodies = list(process(data, Request()).renditions.values())
+            bodies = list(process(data, request).renditions.values())
         except UnreadableImage as unreadable:
             outcome, bodies = unreadable.reason, []
         except Exception as error:
             outcome, bodies = f"bug: {error!r}", []
         files[path.name] = {
             "outcome": outcome,
-            "seconds": time.perf_counter() - started,
             "clean": all(_is_clean(body) for body in bodies),
         }
     isolation.stop()
@@ -81,6 +85,8 @@ def _is_clean(body: bytes) -> bool:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--alone" and sys.platform == "linux":
+    costliest = sys.argv[1] == "--costliest"
+    if costliest and sys.platform == "linux":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    main(Path(sys.argv[-1]), here=sys.argv[1] == "--here")
+    request = EVERYTHING if costliest else Request()
+    main(Path(sys.argv[-1]), here=sys.argv[1] == "--here", request=request)

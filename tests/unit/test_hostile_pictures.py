@@ -1,5 +1,5 @@
-"""Hostile pictures: each becomes a clean rendition or fails with a reason, in bounded time and
-memory, and nothing of it is served."""
+"""Hostile pictures: each becomes a clean rendition or fails with a reason, in bounded memory and in
+the time that the kernel allows, and nothing of it is served."""
 
 import json
 import os
@@ -41,7 +41,6 @@ from vignette.images.messages import unpack_answer
 pytestmark = pytest.mark.matrix
 
 ROOT = HERE.parent.parent
-MAX_SECONDS = 10
 MAX_BYTES = 768 * 1024 * 1024
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIC", "ICO")
@@ -94,7 +93,6 @@ def examine(tmp_path: Path, record_property: Callable[[str, object], None]) -> E
         assert result["peak_bytes"] < MAX_BYTES
         for name, file in result["files"].items():
             assert not file["outcome"].startswith("bug"), f"{name}: {file['outcome']}"
-            assert file["seconds"] < MAX_SECONDS, name
             assert file["clean"], name
         outcomes = {name: file["outcome"] for name, file in result["files"].items()}
         return Examined(outcomes, result["decoders"], result["cpu_seconds"], result["peak_bytes"])
@@ -242,7 +240,7 @@ def test_the_costliest_photos_that_people_send_are_decoded_on_one_processor(
         "AVIF": encoded(grain, "AVIF", speed=10, quality=60, subsampling="4:4:4"),
         "HEIC": encoded(grain, "HEIC", quality=35, chroma=444, enc_params={"preset": "ultrafast"}),
     }
-    costs = [examine({name: data}, "--alone") for name, data in photos.items()]
+    costs = [examine({name: data}, "--costliest") for name, data in photos.items()]
     assert all(each.all_are("ready") for each in costs)
     milliseconds = round(1000 * max(each.cpu_seconds for each in costs))
     mebibytes = max(each.peak_bytes for each in costs) >> 20
