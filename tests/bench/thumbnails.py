@@ -28,7 +28,7 @@ from typing import Any
 from PIL import Image, ImageChops, ImageMath
 from tests.photos import encoded, photo
 
-from vignette.images import Request, Result, helper, isolation, process
+from vignette.images import Result, Wanted, helper, isolation, process
 
 ROOT = Path(__file__).parent.parent.parent
 SIZES = (512, 256, 128, 64)
@@ -204,15 +204,15 @@ def ssim(one: Image.Image, other: Image.Image) -> float:
 
 
 def _vignette(data: bytes) -> dict[int, bytes]:
-    return _bodies(process(data, Request(SIZES, quality=QUALITY)))
+    return _bodies(process(data, Wanted(SIZES, quality=QUALITY)))
 
 
 def _faces(data: bytes) -> dict[int, bytes]:
-    return _bodies(process(data, Request(SIZES, quality=QUALITY, find_faces=True)))
+    return _bodies(process(data, Wanted(SIZES, quality=QUALITY, find_faces=True)))
 
 
 def _in_one_process(data: bytes) -> dict[int, bytes]:
-    return _bodies(helper.process(data, Request(SIZES, quality=QUALITY)))
+    return _bodies(helper.process(data, Wanted(SIZES, quality=QUALITY)))
 
 
 def _bodies(result: Result) -> dict[int, bytes]:

@@ -54,14 +54,14 @@ _RESOLVER = "from aws_lambda_powertools.event_handler import APIGatewayHttpResol
 _PHOTO = """
 import ctypes, json, os, resource, sys
 from vignette.images import formats, helper, libwebp
-from vignette.images.messages import Request
+from vignette.images.messages import Wanted
 
 data = open(sys.argv[1], "rb").read()
 formats.load(data)
 {instead}
 for _ in range(3):
     if os.fork() == 0:
-        made = helper.process(data, Request())
+        made = helper.process(data, Wanted())
         for name, body in made.renditions.items():
             open(f"{{sys.argv[2]}}/{{name}}.webp", "wb").write(body)
         os._exit(0)

@@ -12,7 +12,7 @@ from tests.e2e import npm
 from tests.photos import encoded, photo
 
 from vignette.images.helper import process
-from vignette.images.messages import Request
+from vignette.images.messages import Wanted
 
 REFERENCE = Path(__file__).parent / "thumbhash"
 # Shows a placeholder, and what the reference itself makes of a picture.
@@ -29,7 +29,7 @@ console.log(JSON.stringify(hashes.map(thumbHashToRGBA).map(({ w, h, rgba }) => [
 @pytest.mark.parametrize("name", ["astronaut.jpg", "china.jpg", "flower.jpg"])
 def test_a_placeholder_is_what_the_reference_makes_of_the_64_pixel_rendition(name: str) -> None:
     npm.install(REFERENCE)
-    result = process(encoded(photo(name), "JPEG"), Request())
+    result = process(encoded(photo(name), "JPEG"), Wanted())
     picture = Image.open(io.BytesIO(result.renditions["64"])).convert("RGBA")
     question = {
         "placeholder": result.placeholder,

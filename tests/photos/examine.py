@@ -17,18 +17,18 @@ from typing import Any
 from PIL import Image
 
 from vignette import settings
-from vignette.images import Request, UnreadableImage, helper, isolation
+from vignette.images import UnreadableImage, Wanted, helper, isolation
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
-EVERYTHING = Request(
+EVERYTHING = Wanted(
     wholes={"original": settings.WHOLE_PICTURE_SIDE, "preview": settings.PREVIEW_SIDE},
     find_faces=True,
 )
 
 
-def main(directory: Path, *, here: bool, request: Request) -> None:
+def main(directory: Path, *, here: bool, wanted: Wanted) -> None:
     decoders: set[str] = set()
     get_decoder: Callable[..., Any] = Image._getdecoder
 
@@ -43,7 +43,7 @@ def main(directory: Path, *, here: bool, request: Request) -> None:
         data = path.read_bytes()
         try:
             outcome = "ready"
-            bodies = list(process(data, request).renditions.values())
+            bodies = list(process(data, wanted).renditions.values())
         except UnreadableImage as unreadable:
             outcome, bodies = unreadable.reason, []
         except Exception as error:
@@ -88,5 +88,5 @@ if __name__ == "__main__":
     costliest = sys.argv[1] == "--costliest"
     if costliest and sys.platform == "linux":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    request = EVERYTHING if costliest else Request()
-    main(Path(sys.argv[-1]), here=sys.argv[1] == "--here", request=request)
+    wanted = EVERYTHING if costliest else Wanted()
+    main(Path(sys.argv[-1]), here=sys.argv[1] == "--here", wanted=wanted)

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.photos import HERE, encoded, exif, photo, swapped_profile
-from vignette.images import Request, UnreadableImage, process
+from vignette.images import UnreadableImage, Wanted, process
 
 FINDS = HERE / "finds"
 
@@ -49,7 +49,7 @@ def fuzz(seconds: float, seed: int) -> Report:
         data = _mutated(originals[name], sorted(originals.values()), chance)
         before = time.monotonic()
         try:
-            process(data, Request())
+            process(data, Wanted())
             found = ""
         except UnreadableImage:
             found = ""

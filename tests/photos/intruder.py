@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vignette.crop import CENTRE, Framing
-from vignette.images import Request, Result, helper
+from vignette.images import Result, Wanted, helper
 
 PLACEHOLDER = "3EgKFwhpaIVPh2aHVnh5aIdp+SVif0IG"
 
@@ -40,48 +40,48 @@ def told(findings: object) -> Result:
     """Findings, as renditions that the function accepts."""
     body = json.dumps(findings).encode()
     file = b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WEBP" + body
-    return answer(1, 1, {str(size): file for size in Request().squares})
+    return answer(1, 1, {str(size): file for size in Wanted().squares})
 
 
-def sleeping(data: bytes, request: Request) -> Result:
+def sleeping(data: bytes, wanted: Wanted) -> Result:
     while True:
         time.sleep(1)
 
 
-def computing(data: bytes, request: Request) -> Result:
+def computing(data: bytes, wanted: Wanted) -> Result:
     while True:
         pass
 
 
-def hoarding(data: bytes, request: Request) -> Result:
+def hoarding(data: bytes, wanted: Wanted) -> Result:
     held = []
     while True:
         held.append(bytearray(1 << 20))
 
 
-def crashing(data: bytes, request: Request) -> Result:
+def crashing(data: bytes, wanted: Wanted) -> Result:
     os.abort()
 
 
-def failing(data: bytes, request: Request) -> Result:
+def failing(data: bytes, wanted: Wanted) -> Result:
     raise KeyError("anything at all")
 
 
-def writing(data: bytes, request: Request) -> Result:
+def writing(data: bytes, wanted: Wanted) -> Result:
     """Fill the log, and the function's memory."""
     os.write(1, b"written by a photo\n")
     os.write(2, b"written by a photo\n")
     return answer(1, 1, {"512": bytes(100 << 20)})
 
 
-def remembering(data: bytes, request: Request) -> Result:
+def remembering(data: bytes, wanted: Wanted) -> Result:
     """Leave something for the next photo to find."""
     found = getattr(helper, "left", None)
     helper.left = "left by the photo before"  # type: ignore[attr-defined]
     return told(found)
 
 
-def spying(data: bytes, request: Request) -> Result:
+def spying(data: bytes, wanted: Wanted) -> Result:
     """Look for all that is not the photo's business."""
     libc = ctypes.CDLL(None, use_errno=True)
     above = [os.getppid(), int(data)]  # the helper, and the function

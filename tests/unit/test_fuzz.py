@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.photos import fuzz
 
-from vignette.images import Request, UnreadableImage, process
+from vignette.images import UnreadableImage, Wanted, process
 
 SECONDS = 60
 
@@ -30,5 +30,5 @@ def test_a_mutated_photo_ends_in_renditions_or_in_a_reason(
 def test_what_was_found_once_ends_in_renditions_or_in_a_reason(path: Path) -> None:
     started = time.monotonic()
     with suppress(UnreadableImage):
-        assert process(path.read_bytes(), Request()).renditions.keys() == Request().names
+        assert process(path.read_bytes(), Wanted()).renditions.keys() == Wanted().names
     assert time.monotonic() - started < fuzz.SLOW_SECONDS

@@ -35,7 +35,7 @@ from tests.photos.intruder import answer as whole_answer
 
 from vignette.crop import Crop
 from vignette.errors import Unavailable
-from vignette.images import Request, Result, UnreadableImage, helper, isolation, process
+from vignette.images import Result, UnreadableImage, Wanted, helper, isolation, process
 from vignette.images.messages import unpack_answer
 
 pytestmark = pytest.mark.matrix
@@ -381,7 +381,7 @@ def test_nothing_of_a_polyglot_is_served() -> None:
     ]
     for data in polyglots:
         assert SCRIPT in data
-        bodies = process(data, Request()).renditions.values()
+        bodies = process(data, Wanted()).renditions.values()
         assert len(bodies) == 4
         for body in bodies:
             assert b"script" not in body
@@ -509,7 +509,7 @@ def taken_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Answ
     def prepare(action: str) -> Answer:
         isolation.stop()
         monkeypatch.setattr(isolation, "_PROGRAM", intruder.PROGRAM.format(action=action))
-        return lambda: process(str(os.getpid()).encode(), Request())
+        return lambda: process(str(os.getpid()).encode(), Wanted())
 
     yield prepare
     monkeypatch.undo()
@@ -569,23 +569,23 @@ def test_a_photo_leaves_nothing_for_the_next_to_find(
 
 def test_a_helper_that_has_ended_is_started_again() -> None:
     data = small("JPEG")
-    before = process(data, Request())
+    before = process(data, Wanted())
     assert isolation._helper is not None
     running = isolation._helper._process.pid
     os.kill(running, signal.SIGKILL)
     while Path(f"/proc/{running}/stat").read_text().split()[2] != "Z":
         time.sleep(0.01)
-    assert process(data, Request()) == before
+    assert process(data, Wanted()) == before
 
 
 def test_where_there_is_no_heap_to_set_up_pictures_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = small("JPEG")
-    before = process(data, Request())
+    before = process(data, Wanted())
     isolation.stop()
     monkeypatch.setattr(isolation, "_PROGRAM", _WITHOUT_MALLOPT + isolation._PROGRAM)
-    assert process(data, Request()) == before
+    assert process(data, Wanted()) == before
     isolation.stop()
 
 
@@ -614,12 +614,12 @@ def test_where_no_helper_can_start_nothing_is_said_about_the_photo(
     isolation.stop()
     monkeypatch.setattr(isolation, "_PROGRAM", "raise SystemExit(1)")
     with pytest.raises(Unavailable):
-        process(small("JPEG"), Request())
+        process(small("JPEG"), Wanted())
 
 
 def test_no_bytes_are_no_photo() -> None:
     with pytest.raises(UnreadableImage) as caught:
-        process(b"", Request())
+        process(b"", Wanted())
     assert caught.value.reason == "empty"
 
 
@@ -650,9 +650,9 @@ def test_no_bytes_are_no_photo() -> None:
 )
 def test_an_answer_is_believed_only_as_far_as_it_was_checked(answer: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011, whatever it says
-        unpack_answer(answer, Request((64,)))
+        unpack_answer(answer, Wanted((64,)))
 
 
 def test_a_whole_answer_is_believed() -> None:
     whole = whole_answer(30, 20, {"64": WEBP, "original": WEBP})
-    assert unpack_answer(whole.pack(), Request((64,), {"original": 10})) == whole
+    assert unpack_answer(whole.pack(), Wanted((64,), {"original": 10})) == whole

@@ -15,7 +15,7 @@ from tests.photos import HERE, STORED, chunk, encoded, exif, photo, png, swapped
 from vignette.crop import Crop
 from vignette.images import UnreadableImage, formats, icc
 from vignette.images.helper import process
-from vignette.images.messages import Request
+from vignette.images.messages import Wanted
 from vignette.images.photo import Rendition, open_photo
 
 PHOTO = photo()
@@ -603,9 +603,9 @@ def test_without_a_face_looking_for_one_changes_no_byte(
     accepted: str, size: tuple[int, int]
 ) -> None:
     data = encoded(photo("china.jpg", size), accepted)
-    result = process(data, Request(find_faces=True))
+    result = process(data, Wanted(find_faces=True))
     assert result.framing == "centre"
-    assert result == process(data, Request(find_faces=False))
+    assert result == process(data, Wanted(find_faces=False))
 
 
 @pytest.mark.parametrize("animated", [False, True])
@@ -613,8 +613,8 @@ def test_without_a_face_looking_for_one_changes_no_byte(
 def test_a_face_is_framed_alike_in_every_format(accepted: str, animated: bool) -> None:
     image = photo(size=(1200, 1400))
     others = {"save_all": True, "append_images": [Image.new("RGB", image.size)]} if animated else {}
-    result = process(encoded(image, accepted, **others), Request(find_faces=True))
-    expected = process(encoded(image, "JPEG", quality=95), Request(find_faces=True)).crop
+    result = process(encoded(image, accepted, **others), Wanted(find_faces=True))
+    expected = process(encoded(image, "JPEG", quality=95), Wanted(find_faces=True)).crop
     assert result.framing == "face"
     assert astuple(result.crop) == pytest.approx(astuple(expected), abs=0.02)
 

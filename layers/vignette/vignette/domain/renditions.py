@@ -180,14 +180,14 @@ def render(
         UnusablePhoto: The photo cannot become a picture.
         Unavailable: There is no decoder just now.
     """
-    from vignette.images import Request, UnreadableImage, process  # most calls take no photo
+    from vignette.images import UnreadableImage, Wanted, process  # most calls take no photo
 
     wholes = {WHOLE: settings.WHOLE_PICTURE_SIDE} if whole else {}
     if preview:
         wholes[PREVIEW] = settings.PREVIEW_SIDE
-    request = Request(wholes=wholes, crop=crop, find_faces=settings.face_framing())
+    wanted = Wanted(wholes=wholes, crop=crop, find_faces=settings.face_framing())
     try:
-        return process(data, request)
+        return process(data, wanted)
     except UnreadableImage as unreadable:
         raise UnusablePhoto(unreadable.reason) from None
 

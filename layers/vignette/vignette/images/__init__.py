@@ -4,6 +4,6 @@ Importing it loads no decoder: those are in a process of their own (see `isolati
 """
 
 from vignette.images.isolation import process, start
-from vignette.images.messages import Request, Result, UnreadableImage
+from vignette.images.messages import Result, UnreadableImage, Wanted
 
-__all__ = ["Request", "Result", "UnreadableImage", "process", "start"]
+__all__ = ["Result", "UnreadableImage", "Wanted", "process", "start"]

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from vignette.images import formats
 from vignette.images.isolation import forbid_inspection
-from vignette.images.messages import Request, Result, UnreadableImage, pack_reason
+from vignette.images.messages import Result, UnreadableImage, Wanted, pack_reason
 from vignette.images.photo import load_detector, open_photo, placeholder
 
 # What a child may use: at most twice of what the costliest photos take that people send, which are
@@ -53,13 +53,13 @@ def serve(control_fd: int) -> None:
         with socket.socket(fileno=descriptors[0]) as channel:
             # A child can open no file: what it will need is loaded here.
             formats.load(channel.recv(formats.SIGNATURE_BYTES, socket.MSG_PEEK))
-            request = Request.unpack(message[4:])
-            if request.find_faces and request.crop is None:
+            wanted = Wanted.unpack(message[4:])
+            if wanted.find_faces and wanted.crop is None:
                 load_detector()
             child = os.fork()
             if child == 0:
                 control.close()
-                _process_and_exit(channel, int.from_bytes(message[:4]), request)
+                _process_and_exit(channel, int.from_bytes(message[:4]), wanted)
         control.send(b"\0")
         os.waitpid(child, 0)
 
@@ -86,37 +86,37 @@ def _set_up_heap(libc: ctypes.CDLL) -> None:
     libc.free(block)
 
 
-def _process_and_exit(channel: socket.socket, size: int, request: Request) -> None:
+def _process_and_exit(channel: socket.socket, size: int, wanted: Wanted) -> None:
     """What a child does, from beginning to end."""
     try:
         _give_up_rights()
         data = channel.recv(size, socket.MSG_WAITALL)
-        channel.sendall(_answer(data, request))
+        channel.sendall(_answer(data, wanted))
     finally:
         os._exit(0)
 
 
-def _answer(data: bytes, request: Request) -> bytes:
+def _answer(data: bytes, wanted: Wanted) -> bytes:
     try:
-        return process(data, request).pack()
+        return process(data, wanted).pack()
     except UnreadableImage as unreadable:
         return pack_reason(unreadable.reason)
 
 
-def process(data: bytes, request: Request) -> Result:
+def process(data: bytes, wanted: Wanted) -> Result:
     """Make the renditions of a photo in this process.
 
     Raises:
         UnreadableImage: `unsupported_format`, `corrupt_image` or `too_many_pixels`.
     """
     photo = open_photo(data)
-    renditions = {name: photo.whole(side, request.quality) for name, side in request.wholes.items()}
-    framed = photo.framed(max(request.squares), crop=request.crop, find_faces=request.find_faces)
+    renditions = {name: photo.whole(side, wanted.quality) for name, side in wanted.wholes.items()}
+    framed = photo.framed(max(wanted.squares), crop=wanted.crop, find_faces=wanted.find_faces)
     renditions |= {
         str(made.size): made.body
-        for made in photo.renditions(request.squares, request.quality, framed)
+        for made in photo.renditions(wanted.squares, wanted.quality, framed)
     }
-    smallest = renditions[str(min(request.squares))]
+    smallest = renditions[str(min(wanted.squares))]
     return Result(
         photo.width, photo.height, framed.crop, framed.framing, placeholder(smallest), renditions
     )

@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 
 from vignette.errors import Unavailable
-from vignette.images.messages import Request, Result, UnreadableImage, unpack_answer
+from vignette.images.messages import Result, UnreadableImage, Wanted, unpack_answer
 
 # Longer than a child lives (`helper`): after that no answer comes any more.
 _SECONDS = 22
@@ -38,7 +38,7 @@ _ENVIRONMENT = {
 _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
-def process(data: bytes, request: Request) -> Result:
+def process(data: bytes, wanted: Wanted) -> Result:
     """Make the renditions of a photo, in a process of its own.
 
     One photo at a time, as a function has one event at a time.
@@ -52,7 +52,7 @@ def process(data: bytes, request: Request) -> Result:
     if not data:
         raise UnreadableImage("empty")
     try:
-        return unpack_answer(start().ask(data, request), request)
+        return unpack_answer(start().ask(data, wanted), wanted)
     except ValueError as error:
         raise UnreadableImage("corrupt_image") from error
 
@@ -110,7 +110,7 @@ class Helper:
             self._process.kill()  # and the child with it
             self._process.wait()
 
-    def ask(self, data: bytes, request: Request) -> bytes:
+    def ask(self, data: bytes, wanted: Wanted) -> bytes:
         """A photo's answer, which may be cut off.
 
         Raises:
@@ -122,7 +122,7 @@ class Helper:
             with others, suppress(OSError):  # the helper has ended; that is noticed below
                 socket.send_fds(
                     self._control,
-                    [len(data).to_bytes(4) + request.pack()],
+                    [len(data).to_bytes(4) + wanted.pack()],
                     [others.fileno()],
                 )
             answer = bytearray()

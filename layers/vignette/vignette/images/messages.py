@@ -29,7 +29,7 @@ class UnreadableImage(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Wanted:
     """What to make of a photo.
 
     `squares` are the sides of square renditions, and `wholes` the longer sides of uncropped ones
@@ -49,12 +49,12 @@ class Request:
         return {*map(str, self.squares), *self.wholes}
 
     def pack(self) -> bytes:
-        """The request as a decoder reads it."""
+        """What is wanted, as a decoder reads it."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def unpack(cls, message: bytes) -> "Request":
-        """The request that `pack` wrote."""
+    def unpack(cls, message: bytes) -> "Wanted":
+        """What `pack` wrote."""
         fields = json.loads(message)
         crop = fields["crop"]
         return cls(**{**fields, "crop": Crop(**crop) if crop else None})
@@ -94,12 +94,12 @@ def pack_reason(reason: Reason) -> bytes:
     return _packed({"reason": reason})
 
 
-def unpack_answer(answer: bytes, request: Request) -> Result:
-    """The result that an answer to a request holds.
+def unpack_answer(answer: bytes, wanted: Wanted) -> Result:
+    """The result in an answer of the decoder.
 
     Raises:
         UnreadableImage: for the reason that the answer gives.
-        ValueError: where it is no whole answer to this request.
+        ValueError: It is not a whole answer to what was wanted.
     """
     try:
         (length,) = _LENGTH.unpack_from(answer)
@@ -110,7 +110,7 @@ def unpack_answer(answer: bytes, request: Request) -> Result:
         if (reason := head.get("reason")) in get_args(Reason):
             raise UnreadableImage(reason)
         width, height, sizes = head["width"], head["height"], head["renditions"]
-        if not (_is_count(width) and _is_count(height) and sizes.keys() == request.names):
+        if not (_is_count(width) and _is_count(height) and sizes.keys() == wanted.names):
             raise ValueError("another answer")
         crop, placeholder = Crop(**head["crop"]), head["placeholder"]
         if not (all(map(_is_share, (crop.x, crop.y, crop.size))) and _is_placeholder(placeholder)):
