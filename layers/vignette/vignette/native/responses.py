@@ -116,7 +116,7 @@ class Upload(TypedDict):
     `placeholder` is what they look like, a ThumbHash in base64. `preview` is the address of the
     whole photo, for an hour, if it was asked for. An upload that has failed gives its `reason`;
     after `processing_failed`, which is no fault of the photo, it may be sent again as another
-    upload. An upload that is somebody's picture does not expire.
+    upload. An upload that is a user's picture does not expire.
     """
 
     id: Uuid
