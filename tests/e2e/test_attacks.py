@@ -82,12 +82,13 @@ def test_a_token_does_not_begin_uploads_without_end(client: Client) -> None:
 
 def test_a_photo_as_it_was_sent_is_gone_soon_after_it_is_a_picture(client: Client) -> None:
     headers = client.user_headers(client.create_user()["id"])
-    upload = client.upload(headers, PHOTO)
-    original = f"uploads/{upload['id']}"
+    upload = client.upload(headers, PHOTO, preview=True)
+    original, renditions = f"uploads/{upload['id']}", f"renditions/{upload['id']}/"
     assert client.objects(original)  # until then, it may be framed anew
+    assert len(client.objects(renditions)) == 5  # with the preview, which shows as much
     assert client.set_picture(headers, upload["id"]).status_code == 200
     assert eventually(lambda: not client.objects(original))
-    assert len(client.objects(f"renditions/{upload['id']}/")) == 4
+    assert eventually(lambda: len(client.objects(renditions)) == 4)
 
 
 def test_a_deleted_person_is_answered_to_nobody(client: Client) -> None:
