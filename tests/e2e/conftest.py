@@ -27,21 +27,15 @@ _START_SECONDS = 600  # the first start builds everything
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the one stack run one after the other, in the same process.
-
-    They take permissions away and count what is stored. The logs are searched last, when all other
-    tests have left theirs.
-    """
-    for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("stack"))
+    """The logs are searched last, when all other tests of the process have left theirs."""
     items.sort(key=lambda item: item.path == Path(__file__).with_name("test_logs.py"))
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What .local/stack.json says of a stack of this test run's own.
+    """What .local/stack.json says of a stack of this test process's own.
 
+    Its tests run one after the other: they take permissions away and count what is stored.
     With STACK_FILE set to the stack.json of a running stack, that one is used instead.
     """
     running = os.environ.get("STACK_FILE")

@@ -55,6 +55,8 @@ class Operator:
             env=self.environment,
             stdout=subprocess.PIPE,
             text=True,
+            # What a shell starts in the background ignores it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
 

@@ -4,6 +4,7 @@ This file runs last. What it sends itself has words that are nowhere else; what 
 searched for what secrets and addresses look like.
 """
 
+import json
 import re
 import time
 import uuid
@@ -242,6 +243,14 @@ def someone(client: Client) -> Someone:
     someone.uses_authgears_api()
     someone.meets_faults()
     someone.send(404, "GET", "/avatars/x/y.webp")
+    someone.send(404, "GET", "/api/v1/nothing")
+    someone.send(302, "GET", "/elements/vignette.js")
+    someone.send(404, "PATCH", f"/api/v1/uploads/{uuid.uuid4()}", json={"crop": None})
+    photo = {"Records": [{"s3": {"object": {"key": f"uploads/{uuid.uuid4()}"}}}]}
+    client.aws("lambda").invoke(
+        FunctionName=client.resource("FailedPhotos"),
+        Payload=json.dumps({"requestPayload": photo}),
+    )
     someone.send(404, "GET", f"/renditions/{uuid.uuid4()}/{'0' * 32}/64.webp")
     someone.send(404, "GET", f"/_images/{client.stack['appId']}/{uuid.uuid4()}/profile")
 

@@ -21,11 +21,7 @@ await manageUsers(url, key, email);
 console.log(await setPicture(url, token, await openAsBlob(photo)));
 """
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js with npm is needed"),
-    # npm installs once, and not in two processes at the same time.
-    pytest.mark.xdist_group("stack"),
-]
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js with npm is needed")
 
 
 def run(folder: Path, *command: str, sent: str = "") -> str:

@@ -283,7 +283,7 @@ MUTATIONS = [
     ),
     Mutation(
         "photos are not looked at",
-        instead(renditions, "make", lambda _: renditions.Outcome.REPEATED),
+        instead(renditions, "make", lambda _: (renditions.Outcome.REPEATED, None)),
         "the upload is pending",
     ),
     Mutation("reads are old", reads_are_old, "is answered 200"),

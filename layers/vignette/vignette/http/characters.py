@@ -11,4 +11,5 @@ HIDDEN = rf"[{_HIDDEN}]|[{_JOINERS}](?![\u0600-\u109f])"
 _CONTROL = r"\x00-\x1f\x7f"
 _SEEN = rf"(?:[^{_CONTROL}{_HIDDEN}{_JOINERS}](?:{_JOINED})?)*"
 _NOT_BLANK = rf"[^{_CONTROL}{_HIDDEN}{_JOINERS}\s\x85](?:{_JOINED})?"
-NAME = rf"^{_SEEN}{_NOT_BLANK}{_SEEN}$"
+# White space before it is taken off, so that a name may begin with a joiner and its letter.
+NAME = rf"^(?:{_JOINED})?{_SEEN}{_NOT_BLANK}{_SEEN}$"
