@@ -16,6 +16,8 @@ import boto3
 from tests.bench import thumbnails
 from tests.bench.runtime import ROOT, WORK
 
+from vignette import settings
+
 _START_SECONDS = 600  # the first start builds everything
 _PORT = 3790
 
@@ -37,6 +39,8 @@ class Stack:
             "width": {"N": "1024"},
             "height": {"N": "768"},
             "bytes": {"N": "100000"},
+            "sizes": {"L": [{"N": str(size)} for size in settings.RENDITION_SIZES]},
+            "placeholder": {"S": "3OcRJYB4d3h/iIeHeEh3eIhw+j3A"},
         }
         self._put_upload(upload_id, photo)
         return upload_id
