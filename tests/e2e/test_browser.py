@@ -135,6 +135,7 @@ def test_two_tabs_save_one_after_the_other(
 ) -> None:
     second = page.context.new_page()
     second.goto(client.stack["baseUrl"])
+    expect(second.locator("#name")).to_have_text("Ada Lovelace")
     second.get_by_label("User id").fill(user["id"])
     button(second, "Go").click()
     expect(second.locator("#name")).to_have_text("Grace Hopper")
