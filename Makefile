@@ -91,7 +91,7 @@ invoke: # Run EVENT, a file of events/, in Lambda's image against the running st
 
 chaos: # Fail calls of AWS and kill functions for SECONDS, then look for what is lost; SEED repeats
 	@$(SETUP) dev ministack sam lambda
-	PYTHONPATH=layers/vignette $(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),60) $(addprefix --seed ,$(SEED))
+	PYTHONPATH=layers/vignette $(BIN)/python -m tests.chaos --seconds $(SECONDS) $(addprefix --seed ,$(SEED))
 
 bench: # Compare speed and cost with the alternatives
 	@$(SETUP) dev ministack sam lambda

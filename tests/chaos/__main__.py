@@ -13,7 +13,7 @@ from tests.e2e.kills import OwnStack
 def main() -> int:
     """Run, and say what was wrong; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="how long faults happen")
+    parser.add_argument("--seconds", type=float, required=True, help="how long faults happen")
     parser.add_argument("--seed", type=int, default=new_seed())
     arguments = parser.parse_args()
     print(f"{arguments.seconds:.0f} s of faults, seed {arguments.seed}", flush=True)
