@@ -71,27 +71,22 @@ cpu = 1000 * (used.ru_utime + used.ru_stime) / 3
 print(json.dumps({{"CPU ms": cpu, "MiB": used.ru_maxrss / 1024}}))
 """
 _LARGE_PAGES = "helper._set_up_heap(ctypes.CDLL(None))"
-_PILLOW_DECODES_WEBP = """
+_WITH_PILLOW = """
 def with_pillow(function):
-    def decode(*arguments, **named):
+    def without_libwebp(*arguments, **named):
         known, libwebp._libwebp = libwebp._libwebp, None
         try:
             return function(*arguments, **named)
         finally:
             libwebp._libwebp = known
-    return decode
+    return without_libwebp
+"""
+_PILLOW_DECODES_WEBP = f"""{_WITH_PILLOW}
 libwebp.decode = with_pillow(libwebp.decode)
 libwebp.read_features = with_pillow(libwebp.read_features)
 """
-_PILLOW_ENCODES_WEBP = """
-encode = libwebp.encode
-def encode_with_pillow(*arguments, **named):
-    known, libwebp._libwebp = libwebp._libwebp, None
-    try:
-        return encode(*arguments, **named)
-    finally:
-        libwebp._libwebp = known
-libwebp.encode = encode_with_pillow
+_PILLOW_ENCODES_WEBP = f"""{_WITH_PILLOW}
+libwebp.encode = with_pillow(libwebp.encode)
 """
 _PILLOW_DECODES_PNG = "formats._LARGE_PNG_PIXELS = float('inf')"
 
