@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -325,6 +326,7 @@ def key_of_others(client: Client) -> Iterator[None]:
         secrets.put_secret_value(
             SecretId=client.resource("SecretKey"), SecretString=client.stack["secretKey"]
         )
+    time.sleep(1.1)  # after which every function reads the secret again for a key it does not know
 
 
 def accepts(client: Client, key: str) -> bool:
