@@ -31,6 +31,7 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     tcp_keepalive=True,
     signature_version="v4",
+    user_agent="vignette",  # without one, botocore puts its own together twice in every call
 )
 
 _TEMPORARY = frozenset(
