@@ -171,6 +171,20 @@ def changes(written: str) -> list[dict[str, Any]]:
     return [{name: each[name] for name in names if name in each} for each in lines]
 
 
+def test_a_request_is_one_line(service: Service, output: Output) -> None:
+    user_id = service.create_user()["id"]
+    service.as_user(user_id, "PATCH", ME, {"firstName": "Grace"})
+    service.as_user(user_id, "PATCH", ME, {"email": "grace@example.com"})
+    service.as_user(user_id, "GET", ME)
+    lines = [each for each in entries(output()) if "message" in each]
+    assert [(each["message"], each["status"]) for each in lines] == [
+        ("change", 201),
+        ("change", 200),
+        ("change", 403),
+        ("answered", 200),
+    ]
+
+
 def test_each_change_is_a_line_with_who_whom_what_and_outcome(
     service: Service, output: Output
 ) -> None:

@@ -226,8 +226,9 @@ class Api:
             logger.exception("unexpected error", route=request.route)
             code = "internal_error"
             response = self._render_error(None)
-        logger.info("answered", route=request.route, status=response.status, code=code)
-        if self._audited and not request.route.startswith("GET "):
+        if request.route.startswith("GET ") or not self._audited:
+            logger.info("answered", route=request.route, status=response.status, code=code)
+        else:
             outcome = code or "done"
             # An id of nothing may be anything, such as an e-mail address: it is not logged.
             whom = None if outcome.endswith("_not_found") else request.whom
@@ -236,6 +237,7 @@ class Api:
                 whom=whom and loggable(whom),
                 kind=request.route,
                 outcome=outcome,
+                status=response.status,
             )
         count("Requests")
         if response.status >= 500:
