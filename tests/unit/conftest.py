@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import os
+import pickle
 import sys
 import threading
 import time
@@ -21,8 +22,10 @@ import boto3
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from moto import mock_aws
+from moto import backend_index, backends, mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import DynamoDBBackend
+from moto.s3.models import s3_backends
 from tests.template import functions, resource, routes, template
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ REGION = "eu-central-1"
 ISSUER = "https://id.example.com"
 AUDIENCE = "vignette"
 NOBODY = "b7d1f9a2-5c3e-4f60-9a1d-0e8c2b7a4d55"  # an id that nothing has
+SECRET_KEY = uuid.uuid4().hex
 PHOTO = (ROOT / "tests" / "photos" / "astronaut.jpg").read_bytes()
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -78,6 +82,14 @@ ENVIRONMENT = {
     "PUBLIC_PICTURES": "true",
     "FACE_FRAMING": "true",
 }
+# What a deployed service's state is in, and under which name of a region moto has that.
+BACKENDS = {"dynamodb": REGION, "s3": "aws", "secretsmanager": REGION}
+# Moto looks for each request's address among those of all services that there are, one by one.
+backend_index.backend_url_patterns = [
+    (name, pattern)
+    for name, pattern in backend_index.backend_url_patterns
+    if name in {*BACKENDS, "sqs"}
+]
 # Powertools reads these when a function is imported, which any test may be the first to do.
 os.environ |= {name: value for name, value in ENVIRONMENT.items() if name.startswith("POWERTOOLS_")}
 
@@ -127,7 +139,7 @@ class Service:
         self.s3 = _admin("s3")
         self.secrets = _admin("secretsmanager")
         self.sqs = _admin("sqs")
-        self.secret_key = uuid.uuid4().hex
+        self.secret_key = SECRET_KEY
         self.calls: list[str] = []
         self._interruptions: list[tuple[str, Callable[[], object]]] = []
         self._answers: dict[str, AwsAnswer | Exception | None] = {}
@@ -455,26 +467,46 @@ def _create_table(name: str, properties: dict[str, Any]) -> None:
     )
 
 
+@cache
+def _fresh_state() -> tuple[str, dict[str, bytes]]:
+    """The ARN of the secret key, and what moto holds once the service is deployed, pickled.
+
+    To deploy it anew for every test takes four times as long, which was a fifth of all tests.
+    """
+    with mock_aws():
+        _create_table("idempotency", resource("IdempotencyTable"))
+        _create_table("users", resource("UsersTable"))
+        _create_table("uploads", resource("UploadsTable"))
+        _admin("s3").create_bucket(
+            Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        arn = _admin("secretsmanager").create_secret(Name="key", SecretString=SECRET_KEY)["ARN"]
+        return arn, {name: pickle.dumps(vars(_backend(name))) for name in BACKENDS}
+
+
+def _backend(name: str) -> Any:
+    """What moto holds of a service of AWS."""
+    found: Any = backends.get_backend(name)  # type: ignore[call-overload]
+    return found[DEFAULT_ACCOUNT_ID][BACKENDS[name]]
+
+
 @contextmanager
 def deployed_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A freshly deployed service; its environment variables are those of this process."""
+    arn, state = _fresh_state()
     with mock_aws():
         for name, value in ENVIRONMENT.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        monkeypatch.setenv("SECRET_KEY_ARN", arn)
+        for name, pickled in state.items():
+            vars(_backend(name)).update(pickle.loads(pickled))
+        s3_backends.bucket_accounts["pictures"] = (BACKENDS["s3"], DEFAULT_ACCOUNT_ID)
         _transact_in_turn(monkeypatch)
         _observed_session()
         forget_keys()
         deployed = Service()
         _deployed.append(deployed)
-        _create_table("idempotency", resource("IdempotencyTable"))
-        _create_table("users", resource("UsersTable"))
-        _create_table("uploads", resource("UploadsTable"))
-        deployed.s3.create_bucket(
-            Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
-        arn = deployed.secrets.create_secret(Name="key", SecretString=deployed.secret_key)["ARN"]
-        monkeypatch.setenv("SECRET_KEY_ARN", arn)
         queue = deployed.sqs.create_queue(QueueName="cleanups")["QueueUrl"]
         monkeypatch.setenv("CLEANUP_QUEUE_URL", queue)
         yield deployed
