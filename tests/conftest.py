@@ -1,5 +1,6 @@
 """What tests have counted is added up and printed when all of them are over."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -8,6 +9,10 @@ from hypothesis import HealthCheck, settings
 
 # One browser a process, whoever needs it: Playwright starts only once in one.
 from tests.browser.fixtures import browser, context, page, service  # noqa: F401
+
+# There is a worker for each core: more threads of NumPy's would wait for each other in a loop, in
+# which tests of faces have spent nine tenths of their time. It reads this when it is imported.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 # No test asserts a time: a busy machine is no fault of the code.
 settings.register_profile("vignette", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,8 @@ from dataclasses import astuple
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from tests.photos import HERE, STORED, chunk, encoded, exif, photo, png, swapped_profile
+from tests import photos
+from tests.photos import HERE, STORED, chunk, exif, photo, png, swapped_profile
 
 from vignette.crop import Crop
 from vignette.images import UnreadableImage, formats, icc
@@ -19,6 +20,17 @@ from vignette.images.messages import Wanted
 from vignette.images.photo import Rendition, open_photo
 
 PHOTO = photo()
+# What makes an encoder quick; by default, files would take several times as long as what is tested.
+QUICK: dict[str, dict[str, object]] = {
+    "PNG": {"compress_level": 1},
+    "AVIF": {"speed": 10},
+    "HEIC": {"enc_params": {"preset": "ultrafast"}},
+}
+
+
+def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
+    """An image as a file that is made quickly."""
+    return photos.encoded(image, image_format, **QUICK.get(image_format, {}) | options)
 
 
 def renditions(data: bytes) -> dict[int, Rendition]:
