@@ -15,8 +15,7 @@ LOCK = .local/venv/uv/bin/uv pip compile --quiet --python-version 3.13 --univers
 define static-checks
 $(BIN)/ruff check .
 $(BIN)/ruff format --check .
-$(BIN)/mypy layers/vignette/vignette functions tests tools
-$(BIN)/mypy --ignore-missing-imports local
+$(BIN)/mypy layers/vignette/vignette functions tests tools local
 PYTHONPATH=layers/vignette $(BIN)/lint-imports --no-cache
 $(SAM) validate --lint --region us-east-1
 endef

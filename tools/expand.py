@@ -26,8 +26,8 @@ def expanded(text: str, values: Mapping[str, str]) -> dict[str, Any]:
 
     What `sam build` writes instead of a folder is an object of S3, always of the same name here.
     """
-    from samtranslator.translator.transform import transform  # type: ignore[import-not-found]
-    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-found]
+    from samtranslator.translator.transform import transform
+    from samtranslator.yaml_helper import yaml_parse
 
     template = yaml_parse(text)
     defaults = {name: str(each["Default"]) for name, each in template["Parameters"].items()}

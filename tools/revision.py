@@ -88,7 +88,7 @@ def _text(value: object) -> str:
 
 def main() -> int:
     """Write both; return the exit status."""
-    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-found]
+    from samtranslator.yaml_helper import yaml_parse
 
     [stage] = sys.argv[1:]
     template = BUILT_TEMPLATE.read_text()
