@@ -2,8 +2,7 @@
 
     PYTHONPATH=layers/vignette python -m tools.renditions
 
-writes `docs/renditions.webp` from the test photographs, all of which may be redistributed
-(tests/photos/README.md).
+writes `docs/renditions.webp` from test photographs in the public domain (tests/photos/README.md).
 """
 
 import io
@@ -11,7 +10,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
-from tests.photos import encoded, photo
+from tests.photos import HERE, encoded, photo
 
 from vignette.domain import avatars
 from vignette.images.photo import open_photo
@@ -37,12 +36,10 @@ def portrait(left: int = 0, top: int = 0, right: int = 512, bottom: int = 512) -
 
 
 def group() -> Image.Image:
-    """A landscape with two people in front: the portrait and its mirror image."""
-    landscape = photo("china.jpg", (2560, 1440))
-    person = portrait(100, 15, 310, 370).resize((497, 840), Image.Resampling.LANCZOS)
-    landscape.paste(person, (1520, 600))
-    landscape.paste(person.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (2017, 600))
-    return landscape
+    """Two people out of a row of seven, likewise."""
+    people = Image.open(HERE / "portraits/citizens.jpg").convert("RGB").crop((20, 0, 580, 820))
+    size = (ENLARGED * people.width, ENLARGED * people.height)
+    return people.resize(size, Image.Resampling.LANCZOS)
 
 
 def served(image: Image.Image, size: int, *, find_faces: bool = True) -> Image.Image:
@@ -103,7 +100,7 @@ def main() -> None:
     photos = (
         ("A tall photo", portrait(64, 0, 384, 512)),
         ("A wide photo", portrait(150, 20, 512, 250)),
-        ("A group in a landscape (composed)", group()),
+        ("A group", group()),
     )
     for number, (name, image) in enumerate(photos):
         sheet.comparison(MARGIN + COLUMN * number + COLUMN // 2, name, image)

@@ -5,36 +5,41 @@
 prints a table, one line for each kind of photo. What framing takes is `thumbnails`' to measure.
 """
 
-import io
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from PIL import Image
 from tests.photos import photo
-from tests.photos.people import Head, Scene, lfw, scenes, strangers
+from tests.photos.people import Box, Scene, lfw, photographs, published, scenes, strangers
 
 from vignette.crop import Framing
 from vignette.images.faces import find_faces
 from vignette.images.photo import open_photo
 
-# Portraits of presidents by photographers of the White House, in the source of a package, and where
-# the heads are in them. They are measured, and not part of this repository.
-_PACKAGE = "face_recognition==1.3.0"
-_FOLDER = "face_recognition-1.3.0/tests/test_images/"
-_PRESIDENTS = {
-    "32bit.png": Head(0.32, 0.135, 0.86, 0.56),
-    "biden.jpg": Head(0.40, 0.035, 0.77, 0.27),
-    "obama.jpg": Head(0.38, 0.02, 0.71, 0.395),
-    "obama2.jpg": Head(0.32, 0.135, 0.86, 0.56),
-    "obama3.jpg": Head(0.405, 0.095, 0.655, 0.28),
-    "obama_partial_face.jpg": Head(0.0, 0.025, 0.455, 0.395),
-    "obama_partial_face2.jpg": Head(0.62, 0.025, 1.0, 0.395),
+# Official photographs of the White House, in the source of packages, and where the heads are in
+# their pixels. They are measured, and not part of this repository.
+_WHITE_HOUSE: Mapping[str, Mapping[str, Box]] = {
+    "face_recognition==1.3.0": {
+        "tests/test_images/32bit.png": (200, 162, 538, 672),
+        "tests/test_images/biden.jpg": (388, 77, 747, 595),
+        "tests/test_images/obama.jpg": (346, 23, 646, 449),
+        "tests/test_images/obama2.jpg": (200, 162, 538, 672),
+        "tests/test_images/obama3.jpg": (581, 222, 939, 653),
+        "tests/test_images/obama_partial_face.jpg": (0, 28, 223, 449),
+        "tests/test_images/obama_partial_face2.jpg": (342, 28, 551, 449),
+    },
+    "exifmwg==0.7.0": {
+        "tests/samples/images/sample1.jpg": (293, 168, 331, 220),
+        "tests/samples/images/sample2.jpg": (1312, 55, 1960, 900),
+        "tests/samples/images/sample3.jpg": (1283, 532, 1492, 803),  # who is largest of eleven
+        "tests/samples/images/sample4.jpg": (293, 44, 332, 98),
+    },
 }
 
 
@@ -53,12 +58,12 @@ class Row:
     whole: int = 0
 
 
-def measure(*, presidents: bool = True) -> list[Row]:
-    """A row for every kind of photo; the presidents have to be fetched."""
+def measure(*, white_house: bool = True) -> list[Row]:
+    """A row for every kind of photo; those of the White House have to be fetched."""
     faces, others = lfw()
     found = [_found("LFW's 100 faces", faces), _found("LFW's 100 other pictures", others)]
     found.append(_found("things and animals", map(photo, _WITHOUT)))
-    return [*_framed([*scenes(), *strangers(), *(_presidents() if presidents else ())]), *found]
+    return [*_framed([*_published(), *(_white_house() if white_house else ())]), *found]
 
 
 _WITHOUT = ("china.jpg", "flower.jpg", "coffee.png", "chelsea.png")
@@ -66,11 +71,17 @@ _WITHOUT = ("china.jpg", "flower.jpg", "coffee.png", "chelsea.png")
 
 def misses() -> Iterator[tuple[Scene, Image.Image]]:
     """Scenes that were not framed as they should be, and what was made of them."""
-    for scene in (*scenes(), *strangers()):
+    for scene in _published():
         framed = open_photo(scene.data).framed(find_faces=True)
         cut = scene.has_room() and not scene.shows(framed.crop)
         if cut or framed.framing != Framing.FACE:
             yield scene, framed.picture
+
+
+def _published() -> Iterator[Scene]:
+    yield from photographs()
+    yield from scenes()
+    yield from strangers()
 
 
 def _framed(photos: Iterable[Scene]) -> Iterable[Row]:
@@ -91,26 +102,33 @@ def _found(kind: str, pictures: Iterable[Image.Image]) -> Row:
 
 
 @cache
-def _presidents() -> list[Scene]:
+def _white_house() -> list[Scene]:
+    return [
+        published("photographs of the White House", _source(package)[file], [box])
+        for package, photos in _WHITE_HOUSE.items()
+        for file, box in photos.items()
+    ]
+
+
+@cache
+def _source(package: str) -> Mapping[str, bytes]:
+    """The files that are measured of a package's source."""
     with tempfile.TemporaryDirectory() as directory:
         fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        source = ["--no-binary", ":all:", "--dest", directory, _PACKAGE]
+        source = ["--no-binary", ":all:", "--dest", directory, package]
         subprocess.run([*fetch, *source], check=True)
         (path,) = Path(directory).iterdir()
         with tarfile.open(path) as archive:
-            files = {name: archive.extractfile(_FOLDER + name) for name in _PRESIDENTS}
-            bodies = {name: file.read() for name, file in files.items() if file is not None}
-    return [
-        Scene("presidents", body, Image.open(io.BytesIO(body)).size, [_PRESIDENTS[name]])
-        for name, body in bodies.items()
-    ]
+            root = path.name.removesuffix(".tar.gz")
+            files = {name: archive.extractfile(f"{root}/{name}") for name in _WHITE_HOUSE[package]}
+            return {name: file.read() for name, file in files.items() if file is not None}
 
 
 def main() -> None:
     """Print the table."""
     for row in measure():
         print(
-            f"{row.kind:26} {row.photos:4} photos, {row.found:3} found;"
+            f"{row.kind:30} {row.photos:4} photos, {row.found:3} found;"
             f" {row.whole:3} of {row.room:3} whole"
         )
 

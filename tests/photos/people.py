@@ -1,19 +1,22 @@
 """People in photos, and where their heads are: what framing faces is measured on.
 
-Scenes are composed of the portrait in this directory and of the landscapes, and LFW's faces come
-with scikit-image; seven portraits of presidents are in the source of a package, which
-`tests.bench.faces` fetches. Where the heads are was marked by hand.
+Photographs are in `portraits`. Scenes are composed of the portrait in this directory and of the
+landscapes, and LFW's faces come with scikit-image; photographs of the White House are in the source
+of packages, which `tests.bench.faces` fetches. Where the heads are was marked by hand.
 """
 
 import importlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import cos, hypot, pi, sin
 
 from PIL import Image
 
-from tests.photos import STORED, encoded, exif, photo
+from tests.photos import HERE, STORED, encoded, exif, photo
 from vignette.crop import Crop
+
+type Box = tuple[int, int, int, int]  # left, top, right and bottom
 
 _STEPS = 40  # points that stand for an outline
 _TOUCHING = 1.01  # of a radius: an outline may touch the circle
@@ -84,7 +87,70 @@ _GROUPS = (  # whoever stands behind comes first
     ((2400, 1600), [((0.5, 0.3), 0.2), ((0.41, 0.55), 0.18), ((0.58, 0.55), 0.16)]),
     ((1200, 1600), [((0.3, 0.4), 0.2), ((0.68, 0.42), 0.18)]),
 )
+# Where the head is in a photograph, in its pixels.
+_PORTRAITS = {
+    "hopper.jpg": (152, 20, 374, 338),
+    "tesla.jpg": (38, 18, 195, 210),
+    "tesla-seated.jpg": (80, 22, 183, 168),
+    "tesla-profile.webp": (196, 68, 283, 167),
+    "maher.jpg": (235, 45, 605, 360),
+    "rossum.jpg": (222, 20, 535, 440),
+    "henner.jpg": (48, 0, 458, 428),
+    "giunchedi.jpg": (297, 53, 487, 305),
+}
+# Those in the front row of `citizens.jpg`, likewise.
+_CITIZENS = (
+    (66, 146, 192, 345),
+    (415, 165, 545, 325),
+    (710, 200, 850, 345),
+    (940, 205, 1055, 378),
+    (1215, 215, 1345, 360),
+    (1488, 145, 1595, 295),
+    (1735, 205, 1840, 340),
+)
+# Photos within it: from where to where across, and who of them is in it.
+_OF_CITIZENS = (
+    (0, 330, (0,)),
+    (290, 620, (1,)),
+    (640, 900, (2,)),
+    (860, 1110, (3,)),
+    (1100, 1410, (4,)),
+    (1400, 1690, (5,)),
+    (1640, 1900, (6,)),
+    (0, 620, (0, 1)),
+    (620, 1110, (2, 3)),
+    (860, 1410, (3, 4)),
+)
+_ENLARGED = 3  # times: as if a camera of today had taken them
 _LANDSCAPES = ("china.jpg", "flower.jpg", "coffee.png", "chelsea.png")
+
+
+def photographs() -> Iterator[Scene]:
+    """Photographs of people as they were published, and single people and pairs out of a group."""
+    for name, box in _PORTRAITS.items():
+        yield published("photographs", (HERE / "portraits" / name).read_bytes(), [box])
+    group = (HERE / "portraits/citizens.jpg").read_bytes()
+    yield published("photographs of several", group, _CITIZENS[:2])  # more of the row do not fit
+    image = Image.open(io.BytesIO(group)).convert("RGB")
+    for left, right, people in _OF_CITIZENS:
+        part = image.crop((left, 0, right, image.height))
+        heads = [marked(_CITIZENS[each], part.size, left) for each in people]
+        size = (_ENLARGED * part.width, _ENLARGED * part.height)
+        kind = "photographs of several" if len(people) > 1 else "photographs"
+        yield _scene(kind, part.resize(size, Image.Resampling.LANCZOS), heads)
+
+
+def published(kind: str, data: bytes, boxes: Sequence[Box]) -> Scene:
+    """A photograph as it is, with heads marked in its pixels."""
+    size = Image.open(io.BytesIO(data)).size
+    return Scene(kind, data, size, [marked(box, size) for box in boxes])
+
+
+def marked(box: Box, size: tuple[int, int], begin: int = 0) -> Head:
+    """A head marked in the pixels of a photo whose left edge is at `begin`."""
+    width, height = size
+    left, top, right, bottom = box
+    return Head((left - begin) / width, top / height, (right - begin) / width, bottom / height)
 
 
 def scenes() -> Iterator[Scene]:

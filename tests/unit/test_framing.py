@@ -1,5 +1,6 @@
 """Framing: which square of a photo is shown, by geometry alone."""
 
+from dataclasses import replace
 from math import hypot
 
 import pytest
@@ -101,6 +102,25 @@ def test_a_face_near_the_edge_stays_in_the_circle(x: float, y: float) -> None:
     crop = frame_faces([shown], *photo)
     assert crop is not None
     assert outside(crop, shown, photo) <= 0
+
+
+def test_whoever_looks_to_one_side_has_the_rest_of_the_head_on_the_other() -> None:
+    photo = (3000, 3000)
+    shown = face(0.5, 0.5, 0.2, photo)
+    crop = frame_faces([replace(shown, eye_x=0.53)], *photo)
+    assert crop is not None
+    assert crop.x == pytest.approx(0.47, abs=0.005)
+
+
+def test_in_a_photo_too_narrow_for_air_the_hair_is_worth_more_than_the_place_of_the_eyes() -> None:
+    photo = (600, 1000)
+    shown = face(0.5, 0.5, 0.4, photo)
+    crop = frame_faces([shown], *photo)
+    assert crop is not None
+    assert crop.size == 1
+    _, top, _, bottom = box(crop, *photo)
+    assert top <= (shown.top - 0.35 * shown.height) * photo[1]
+    assert bottom >= (shown.top + shown.height) * photo[1]
 
 
 def test_no_picture_is_enlarged() -> None:

@@ -5,7 +5,7 @@ A picture is shown as a circle, so that what counts is the circle in the square.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import hypot
+from math import cos, hypot, pi, sin
 from typing import TYPE_CHECKING
 
 from vignette import settings
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 # A face's box as the detector draws it reaches from the forehead to the chin. What follows is in
 # heights of that box, and the circle in those of the crop's side.
-_HAIR = 0.3  # above the box
-_HALF_HEAD = 0.55  # from the middle of the face to an ear, with hair
+_HAIR = 0.35  # above the box
+_CHIN = 0.05  # below it
+_LEVEL_EYES = 0.39  # below its top, of whoever looks straight ahead
+_HALF_HEAD = 0.55  # from the middle of the head to an ear, with hair
+_OUTLINE = 12  # points that stand for the outline of a head
 _AIR = 1.15  # the circle is this many times larger than what it has to hold
 _FACE = 0.45  # a face's height in the picture
 _LARGEST_FACE, _SMALLEST_FACE = 0.6, 0.35
@@ -67,26 +70,31 @@ def frame_faces(faces: Sequence["Face"], width: int, height: int) -> Crop | None
 
 
 def _around_one(face: "Face", width: int, height: int) -> _Circle:
-    """The circle around one face: of those that would do, the one that holds most of the head."""
+    """The circle around one face.
+
+    The first that leaves air around the head has the eyes where they should be. Where the photo is
+    too narrow for that, it is the one that leaves most, around the middle of the head if need be.
+    """
     points = list(_head(face, width, height))
     pixels = face.height * height
+    middle = _middle(points)
 
-    def circle(share: float) -> _Circle:
-        side = pixels / share
-        x = (face.left + face.width / 2) * width
-        y = face.eye_y * height + (0.5 - _EYES) * side
-        return _inside(_Circle(x, y, side / 2), width, height)
+    def circle(share: float, y: float) -> _Circle:
+        return _inside(_Circle(middle[0], y, pixels / share / 2), width, height)
 
     shares = (_FACE, 0.5, 0.55, _LARGEST_FACE, 0.4, _SMALLEST_FACE)
-    circles = [circle(share) for share in shares]
+    circles = [
+        circle(share, face.eye_y * height + (0.5 - _EYES) * pixels / share) for share in shares
+    ]
     whole = (each for each in circles if each.excess(points) <= 0)
+    circles += (circle(share, middle[1]) for share in shares)
     return next(whole, None) or min(circles, key=lambda each: each.excess(points))
 
 
 def _around_all(faces: Sequence["Face"], width: int, height: int) -> _Circle | None:
     """The circle around several faces, if there is room for all of them in one picture."""
     points = [point for face in faces for point in _head(face, width, height)]
-    x, y = ((min(each) + max(each)) / 2 for each in zip(*points, strict=True))
+    x, y = _middle(points)
     radius = _AIR * max(hypot(px - x, py - y) for px, py in points)
     pixels = faces[0].height * height
     circle = _inside(_Circle(x, y, max(radius, pixels / _FACE / 2)), width, height)
@@ -105,15 +113,24 @@ def _inside(circle: _Circle, width: int, height: int) -> _Circle:
     return _Circle(x, y, radius)
 
 
+def _middle(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    x, y = ((min(each) + max(each)) / 2 for each in zip(*points, strict=True))
+    return x, y
+
+
 def _head(face: "Face", width: int, height: int) -> Iterator[tuple[float, float]]:
-    """Points of the photo, in pixels, that are inside the circle if the whole head is."""
+    """Points of the photo, in pixels, that are inside the circle if the whole head is: its oval.
+
+    Whoever looks to one side has the eyes there, and as much more of the head on the other; whoever
+    looks down has more of it above.
+    """
     pixels = face.height * height
-    left, right = face.left * width, (face.left + face.width) * width
-    top, bottom = face.top * height, face.top * height + pixels
-    x, y = (left + right) / 2, (top + bottom) / 2
-    reach = max(_HALF_HEAD * pixels, (right - left) / 2)
-    points = [(x, top - _HAIR * pixels)]
-    points += ((x + reach, y - 0.1 * pixels) for reach in (-reach, reach))
-    points += ((each, bottom) for each in (left, right))
-    for x, y in points:  # a picture shows nothing outside of the photo
-        yield min(max(x, 0), width), min(max(y, 0), height)
+    x = (2 * face.left + face.width - face.eye_x) * width
+    lowered = (face.eye_y - face.top) * height - _LEVEL_EYES * pixels
+    y = face.top * height + (1 + _CHIN - _HAIR) / 2 * pixels - lowered
+    across, down = _HALF_HEAD * pixels, (1 + _CHIN + _HAIR) / 2 * pixels
+    for step in range(_OUTLINE):
+        turned = 2 * pi * step / _OUTLINE
+        # A picture shows nothing outside of the photo.
+        px, py = x + across * cos(turned), y + down * sin(turned)
+        yield min(max(px, 0), width), min(max(py, 0), height)
