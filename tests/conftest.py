@@ -7,9 +7,6 @@ import pytest
 from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck, settings
 
-# One browser a process, whoever needs it: Playwright starts only once in one.
-from tests.browser.fixtures import browser, context, page, service  # noqa: F401
-
 # There is a worker for each core: more threads of NumPy's would wait for each other in a loop, in
 # which tests of faces have spent nine tenths of their time. It reads this when it is imported.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 from tests.bench.runtime import ROOT
-from tests.browser.fixtures import FLAGS, chromium
+from tests.e2e.browser import FLAGS, chromium
 from tests.photos import encoded, photo
 
 _ROUNDS = 10

@@ -1,5 +1,6 @@
 """The service deployed into MiniStack with IAM enforcement, called over HTTP as users call it."""
 
+import io
 import json
 import os
 import socket
@@ -17,9 +18,13 @@ import boto3
 import httpx
 import jwt
 import pytest
+from PIL import Image
+from playwright.sync_api import BrowserContext
+from tests.e2e.browser import browser, context, page  # noqa: F401
 
 if TYPE_CHECKING:
     from tests.e2e.kills import OwnStack
+    from tests.e2e.site import Site
 
 ROOT = Path(__file__).parent.parent.parent
 PHOTOS = ROOT / "tests" / "photos"
@@ -104,23 +109,22 @@ class Client:
         self.http = httpx.Client(base_url=stack["baseUrl"], timeout=30)
         self.key = {"Authorization": f"Bearer {stack['secretKey']}"}
 
-    def user_headers(self, user_id: str) -> dict[str, str]:
-        """The header that a user's own application sends."""
+    def user_token(self, user_id: str, seconds: int = 600) -> str:
+        """A token of a user, which ends in so many seconds."""
         now = int(time.time())
         claims = {
             "iss": self.stack["jwtIssuer"],
             "aud": self.stack["jwtAudience"],
             "sub": user_id,
             "iat": now,
-            "exp": now + 600,
+            "exp": now + seconds,
         }
-        token = jwt.encode(
-            claims,
-            Path(self.stack["jwtPrivateKeyFile"]).read_text(),
-            "RS256",
-            headers={"kid": self.stack["jwtKeyId"]},
-        )
-        return {"Authorization": f"Bearer {token}"}
+        key = Path(self.stack["jwtPrivateKeyFile"]).read_text()
+        return jwt.encode(claims, key, "RS256", headers={"kid": self.stack["jwtKeyId"]})
+
+    def user_headers(self, user_id: str) -> dict[str, str]:
+        """The header that a user's own application sends."""
+        return {"Authorization": f"Bearer {self.user_token(user_id)}"}
 
     def create_user(self, **fields: Any) -> dict[str, Any]:
         """A new user."""
@@ -188,6 +192,19 @@ class Client:
         return self.http.patch(
             "/api/v1/users/me/profile-picture", json={"uploadId": upload_id}, headers=headers
         )
+
+    def user(self, user_id: str) -> dict[str, Any]:
+        """A user as the API answers now."""
+        path = f"/api/v1/shared/users/{quote(user_id, safe='')}"
+        user: dict[str, Any] = self.http.get(path, headers=self.key).json()
+        return user
+
+    def picture(self, user_id: str) -> Image.Image | None:
+        """The picture that a user is shown with now, if it is a custom one."""
+        user = self.user(user_id)
+        if not user["hasCustomProfilePicture"]:
+            return None
+        return Image.open(io.BytesIO(httpx.get(user["avatar"]["url"]).content)).convert("RGB")
 
     def aws(self, service: str) -> Any:
         """An AWS client with the rights of the account's administrator."""
@@ -275,3 +292,12 @@ def eventually(condition: Any, *, seconds: float = 30) -> bool:
 def client(stack: dict[str, Any]) -> Client:
     """A client of the deployed service."""
     return Client(stack)
+
+
+@pytest.fixture
+def site(context: BrowserContext, client: Client, tmp_path: Path) -> "Iterator[Site]":  # noqa: F811
+    """A web page of an application, and somebody new who uses it."""
+    from tests.e2e.site import Site, serving
+
+    with serving(tmp_path, client) as origin:
+        yield Site(context, client, tmp_path, origin)

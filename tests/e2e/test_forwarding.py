@@ -14,10 +14,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.test_profile_picture import button
 from tests.e2e import npm
+from tests.e2e.browser import button, choose, framed, save
 from tests.e2e.conftest import PHOTOS, ROOT, Client, eventually, free_port
-from tests.e2e.test_browser import choose, picture_of, save
 
 EXPRESS = Path(__file__).parent / "express"
 DOCUMENT = (ROOT / "docs/browser.md").read_text()
@@ -120,13 +119,13 @@ def test_a_picture_is_set_without_a_token(server: httpx.Client, client: Client, 
     page.goto(f"{server.base_url}/login/{quote(user['id'])}")
     page.goto(str(server.base_url))
     choose(page, (PHOTOS / "astronaut.jpg").read_bytes())
-    expect(button(page, "Save")).to_be_enabled(timeout=15_000)
+    framed(page)
     page.keyboard.press("+")  # so that it is framed anew
     save(page)
-    assert picture_of(client, user) is not None
+    assert client.picture(user["id"]) is not None
     button(page, "Remove").click()
     expect(button(page, "Remove")).to_be_hidden()
-    assert picture_of(client, user) is None
+    assert client.picture(user["id"]) is None
 
 
 def test_nobody_reaches_what_is_not_theirs(server: httpx.Client, client: Client) -> None:
