@@ -64,7 +64,7 @@ function lost(error) {
 
 const Base = globalThis.HTMLElement ?? class {};
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
-const fill = (text, values) => text.replace(/{(\w+)}/g, (_, name) => values[name]);
+const fill = (text, percent) => text.replace("{percent}", percent);
 
 function make(name, properties, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -277,7 +277,7 @@ export class ProfilePicture extends Base {
        .all{flex-direction:column;gap:.75rem;text-align:center}
        .frame{inline-size:100%;aspect-ratio:1;border-radius:var(--vignette-radius,1rem);
          border:2px solid #0000;box-sizing:border-box}
-       .frame.over{border:2px dashed var(--accent)}
+       .over{border:2px dashed var(--accent)}
        profile-avatar{--vignette-avatar-size:${100 - 200 * MARGIN}%;cursor:pointer}
        canvas{inline-size:100%;block-size:100%;border-radius:inherit;touch-action:none;cursor:grab}
        canvas:active{cursor:grabbing}
@@ -299,7 +299,7 @@ export class ProfilePicture extends Base {
        input{flex:1;min-inline-size:0;block-size:1.5rem;margin:0}
        .take{display:none}
        @media (pointer:coarse){.take{display:revert}.drop{display:none}}
-       @media (forced-colors:active){canvas{border:1px solid CanvasText}}`,
+       @media (forced-colors:active){canvas{border:1px solid}button:disabled{opacity:1}}`,
       make(
         "div",
         { className: "all" },
@@ -719,14 +719,16 @@ export class ProfilePicture extends Base {
   async #load() {
     const api = this.getAttribute("api") ?? "";
     const own = new URL(api || ".", document.baseURI).origin === location.origin;
-    if (!this.isConnected || (!this.#token && !own)) return;
+    const token = this.#token;
+    if (!connected.has(this) || (!token && !own)) return;
     const { signal } = this.#job;
     try {
-      this.#user = await this.#call("GET", "users/me", null, signal);
+      const user = await this.#call("GET", "users/me", null, signal);
+      if (token === this.#token) this.#user = user;
       this.#show();
     } catch (error) {
       // A page gives its token later.
-      const quiet = signal.aborted || (!this.#token && error.status === 401);
+      const quiet = signal.aborted || token !== this.#token || (!token && error.status === 401);
       if (!quiet && !this.#photo) this.#fail(error, () => this.#attempt("", () => this.#load()));
     }
   }
@@ -767,7 +769,7 @@ export class ProfilePicture extends Base {
   #progress(loaded, total) {
     this.#bar.value = loaded / total;
     const percent = Math.floor((loaded / total) * 4) * 25; // heard four times
-    this.#say(fill(this.#strings.uploading, { percent }));
+    this.#say(fill(this.#strings.uploading, percent));
     this.#emit("progress", { phase: "upload", loaded, total });
   }
 
@@ -778,12 +780,12 @@ export class ProfilePicture extends Base {
   #work(busy, status = busy) {
     this.#busy = busy;
     this.#bar.removeAttribute("value");
-    this.#say(status && fill(this.#strings[status], { percent: 0 }));
+    this.#say(status && fill(this.#strings[status], 0));
     this.#show();
   }
 
-  #say(text) {
-    if (this.#message.textContent !== text) this.#message.textContent = text;
+  #say(text, where = this.#message) {
+    if (where.textContent !== text) where.textContent = text;
   }
 
   #show() {
@@ -809,6 +811,7 @@ export class ProfilePicture extends Base {
     for (const name in shown) this.#buttons[name].hidden = !shown[name];
     for (const name of ["choose", "take", "remove"]) this.#buttons[name].disabled = this.#busy;
     this.#buttons.save.disabled = this.#busy || !photo?.upload;
+    this.#zoom.disabled = this.#busy === "saving";
     const first = Object.values(this.#buttons).find((button) => !button.hidden);
     first.classList.add("first");
 
@@ -825,8 +828,7 @@ export class ProfilePicture extends Base {
     this.#bar.hidden = !this.#busy;
     this.#bar.ariaLabel = strings.progress;
     this.#zoomName.textContent = strings.zoom;
-    const text = failure ? (strings[failure.code] ?? strings.unknown) : "";
-    if (this.#alert.textContent !== text) this.#alert.textContent = text;
+    this.#say(failure ? (strings[failure.code] ?? strings.unknown) : "", this.#alert);
     if (photo) {
       this.#zoom.value = Math.log(photo.crop.size) / Math.log(this.#least()) || 0;
       this.#zoom.ariaValueText = `${Math.round(100 / photo.crop.size)} %`;

@@ -34,7 +34,8 @@ FLAGS = (
     "--disable-sync",
 )
 _MARGIN = 0.07  # around the circle, of the frame's side
-_PATIENCE = 20_000  # milliseconds; the first photo of a stack starts functions
+_PATIENCE = 30_000  # milliseconds; the first photo of a stack starts functions
+expect.set_options(timeout=_PATIENCE)
 
 
 def chromium() -> str | None:
@@ -62,7 +63,7 @@ def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Browse
     """
     options = {"viewport": {"width": 800, "height": 700}, "reduced_motion": "reduce"}
     context = browser.new_context(**{**options, **getattr(request, "param", {})})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(_PATIENCE)
     errors: list[str] = []
     context.on("weberror", lambda error: errors.append(str(error.error)))
     yield context
@@ -103,14 +104,14 @@ def photo_file(data: bytes, name: str = "photo.jpg", kind: str = "image/jpeg") -
 
 def framed(page: Page) -> None:
     """Wait until the photo is ready and in its place."""
-    expect(button(page, "Save")).to_be_enabled(timeout=_PATIENCE)
+    expect(button(page, "Save")).to_be_enabled()
 
 
 def save(page: Page) -> None:
     """Save the photo, once it is ready."""
     framed(page)
     button(page, "Save").click()
-    expect(button(page, "Remove")).to_be_visible(timeout=_PATIENCE)
+    expect(button(page, "Remove")).to_be_visible()
 
 
 def cropper(page: Page) -> Locator:

@@ -30,6 +30,7 @@ type Call = tuple[str, str]  # a method, and what an address has to match
 
 CREATE: Call = ("POST", r"/api/v1/uploads$")
 SEND: Call = ("POST", r"//[^/]+/(?!api/)[^/]+$")  # to the bucket
+ME: Call = ("GET", r"/api/v1/users/me$")
 POLL: Call = ("GET", r"/api/v1/uploads/[^/]+$")
 FRAME: Call = ("PATCH", r"/api/v1/uploads/[^/]+$")
 SET: Call = ("PATCH", r"/api/v1/users/me/profile-picture$")

@@ -96,6 +96,7 @@ def saving(site: Site, page: Page) -> None:
     framed(page)
     button(page, "Save").click()
     expect(button(page, "Save")).to_be_disabled()
+    expect(page.get_by_role("slider")).to_be_disabled()  # the photo stays as it is saved
 
 
 def removing(site: Site, page: Page) -> None:
@@ -180,6 +181,13 @@ def test_the_keyboard_alone_sets_a_picture(site: Site, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("Your picture is removed.")
     assert site.picture() is None
+
+
+def test_a_disabled_button_is_not_faded_in_forced_colours(site: Site, page: Page) -> None:
+    page.emulate_media(forced_colors="active")
+    site.picker(page)
+    saving(site, page)
+    expect(button(page, "Save")).to_have_css("opacity", "1")
 
 
 def test_progress_is_heard(site: Site, page: Page) -> None:

@@ -117,7 +117,11 @@ def server(
 def test_a_picture_is_set_without_a_token(server: httpx.Client, client: Client, page: Page) -> None:
     user = client.create_user(id=f"auth0|{uuid.uuid4().hex}")
     page.goto(f"{server.base_url}/login/{quote(user['id'])}")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(str(server.base_url))
+    expect(page.get_by_role("img", name="Grace Hopper")).to_be_visible()
+    assert len([each for each in asked if each.endswith("/users/me")]) == 1
     choose(page, (PHOTOS / "astronaut.jpg").read_bytes())
     framed(page)
     page.keyboard.press("+")  # so that it is framed anew

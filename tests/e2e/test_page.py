@@ -2,13 +2,15 @@
 
 import io
 import re
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from PIL import Image
 from playwright.sync_api import Page, expect
-from tests.e2e.browser import button, choose, colour, loaded, save
+from tests.e2e.browser import button, choose, colour, loaded, save, screenshot
 from tests.e2e.conftest import Client
 from tests.photos import encoded
 
@@ -36,6 +38,18 @@ def test_the_page_shows_the_same_user_in_three_apis(page: Page, user: dict[str, 
         expect(page.locator("#answer")).to_contain_text("Grace")
     document = page.frame_locator("iframe")
     expect(document.get_by_text("/api/v1/users/me/profile-picture")).to_be_attached()
+
+
+@pytest.mark.usefixtures("user")
+def test_the_page_can_be_read_in_every_way(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    assert Axe().run(page).response["violations"] == []
+    page.emulate_media(color_scheme="light")
+    assert Axe().run(page).response["violations"] == []
+    page.emulate_media(forced_colors="active")
+    tab = screenshot(page.get_by_role("tab", name="Native")).convert("1")  # which is selected
+    row = [tab.getpixel((x, tab.height // 2)) for x in range(tab.width)]
+    assert sum(one != next_one for one, next_one in pairwise(row)) > 8  # strokes of letters
 
 
 @pytest.mark.parametrize("path", ["/", "/_page/facts.json", "/_page/token?user=1"])

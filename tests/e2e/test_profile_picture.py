@@ -29,6 +29,7 @@ from tests.e2e.conftest import eventually
 from tests.e2e.site import (
     CREATE,
     FRAME,
+    ME,
     POLL,
     SEND,
     SET,
@@ -324,9 +325,11 @@ def test_a_double_click_centres(site: Site, page: Page, face: dict[str, float]) 
 
 
 @pytest.mark.usefixtures("face")
-def test_the_slider_zooms(site: Site, page: Page) -> None:
-    page.get_by_role("slider", name="Zoom").fill("0")
-    assert saved_crop(site, page)["size"] == pytest.approx(1)
+@pytest.mark.parametrize(("value", "size"), [("0", 1), ("1", 256 / 900)], ids=["out", "in"])
+def test_the_slider_zooms(site: Site, page: Page, value: str, size: float) -> None:
+    page.get_by_role("slider", name="Zoom").fill(value)
+    page.keyboard.press("-" if value == "0" else "+")  # there is no further
+    assert saved_crop(site, page)["size"] == pytest.approx(size)
 
 
 @pytest.mark.usefixtures("face")
@@ -490,9 +493,12 @@ def test_two_tabs_save_one_after_the_other(site: Site, page: Page, context: Brow
     second = context.new_page()
     second.on("filechooser", lambda _: None)
     site.picker(second)
+    page.bring_to_front()
     choose(page, encoded(photo(), "PNG"), "photo.png", "image/png")
+    second.bring_to_front()
     choose(second, encoded(photo("coffee.png"), "JPEG"))
     for tab in (page, second):
+        tab.bring_to_front()
         framed(tab)
         shown = seen(tab)
         save(tab)
@@ -574,7 +580,7 @@ def test_what_cannot_be_a_picture_is_refused_in_words(
             ({ detail }) => (globalThis.code = detail.code))"""
     )
     choose_file(page, file)
-    expect(page.get_by_role("alert")).to_contain_text(sentence, timeout=20_000)
+    expect(page.get_by_role("alert")).to_contain_text(sentence)
     assert page.evaluate("code") == code
     expect(button(page, "Try again")).to_have_count(0)
     choose(page, FILE)
@@ -660,6 +666,24 @@ def test_a_token_that_expires_in_the_middle_is_renewed(site: Site, page: Page) -
     save(page)
     assert page.evaluate("given") == 3
     assert site.picture() is not None
+
+
+@pytest.mark.parametrize("first", ["of another user", "expired"])
+def test_what_is_answered_to_the_token_before_does_not_count(
+    site: Site, page: Page, first: str
+) -> None:
+    other = site.client.create_user(firstName="Grace", lastName="Hopper")
+    token = site.token(-60) if first == "expired" else site.client.user_token(other["id"])
+    held = site.hold(ME)
+    script = f'document.querySelector("profile-picture").token = "{token}";'
+    site.open(page, f'<profile-picture api="{site.api}"></profile-picture>', script)
+    page.evaluate(site.give_token())
+    expect(page.get_by_role("img", name="Ada Lovelace")).to_be_visible()
+    with page.expect_response(lambda answer: is_step(answer.request, ME)):
+        site.go_on(page, held)
+    page.wait_for_timeout(100)
+    expect(page.get_by_role("img", name="Ada Lovelace")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_empty()
 
 
 def test_who_is_signed_out_is_told_so(site: Site, page: Page) -> None:
