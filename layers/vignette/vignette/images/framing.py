@@ -72,8 +72,8 @@ def frame_faces(faces: Sequence["Face"], width: int, height: int) -> Crop | None
 def _around_one(face: "Face", width: int, height: int) -> _Circle:
     """The circle around one face.
 
-    The first that leaves air around the head has the eyes where they should be. Where the photo is
-    too narrow for that, it is the one that leaves most, around the middle of the head if need be.
+    The first that holds the whole head, with the eyes where they should be. Where the photo is too
+    narrow for that, it is the one that holds most, around the middle of the head if need be.
     """
     points = list(_head(face, width, height))
     pixels = face.height * height
