@@ -19,6 +19,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from vignette.errors import VignetteError
+
 ROOT = Path(__file__).resolve().parent.parent
 _LOCAL_FACTS = ".local/stack.json"
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=70)
@@ -49,11 +51,14 @@ class Deployment:
         return {each["OutputKey"]: each["OutputValue"] for each in stacks[0]["Outputs"]}
 
     def resource(self, logical_id: str) -> str:
-        """The name that a resource of the template has in the stack."""
-        answer = self.client("cloudformation").describe_stack_resource(
-            StackName=self.stack_name, LogicalResourceId=logical_id
-        )
-        return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+        """The name that a resource of the template has in the stack.
+
+        Raises:
+            Failed: The stack has no such resource.
+        """
+        if logical_id not in self._resources:
+            raise Failed(f"The stack {self.stack_name} has no {logical_id}.")
+        return self._resources[logical_id]
 
     @property
     def url(self) -> str:
@@ -79,6 +84,14 @@ class Deployment:
                 "AWS_DEFAULT_REGION": self.facts["region"],
                 "AWS_ENDPOINT_URL": self.facts["awsEndpointUrl"],
             }
+
+    @cached_property
+    def _resources(self) -> dict[str, str]:
+        # All at once: CloudFormation throttles who asks for one again and again.
+        formation = self.client("cloudformation")
+        pages = formation.get_paginator("list_stack_resources").paginate(StackName=self.stack_name)
+        found = (each for page in pages for each in page["StackResourceSummaries"])
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -141,7 +154,7 @@ def run(command: Callable[[], int]) -> int:
     """Run a command and return its exit status; what is in its way is said in one line."""
     try:
         return command()
-    except (Failed, BotoCoreError, ClientError) as error:
+    except (Failed, VignetteError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

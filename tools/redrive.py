@@ -6,30 +6,38 @@ is `make redrive`. It lists what waits in the dead-letter queues and why, and le
 try each once more. What succeeds is taken out of its queue. What fails because of AWS, a permission
 or a deployment stays there: mend the cause and run it again. A photo that fails for another reason
 would always do so, and is done with. Its upload is `failed`, unless the photo could be processed.
+
+Ctrl-C ends it after the ten that are being tried. A run that is killed keeps its messages from
+others for a quarter of an hour, which the next one says.
 """
 
 import json
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import batched
 from typing import Any
 from urllib.parse import unquote_plus
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tools import deployment
 from tools.deployment import Deployment
 
 from vignette.domain import renditions, uploads
 from vignette.domain.ids import upload_of_original
 from vignette.domain.model import UploadState
-from vignette.errors import NotFound
+from vignette.errors import NotFound, VignetteError
 
 type Message = dict[str, Any]
 
 # Seconds that a message is nobody else's: longer than ten functions may take, one after the other.
 _HELD_SECONDS = 900
+_WAIT_SECONDS = 2  # for messages: SQS then asks all of its servers
+_BATCH = 10  # limit of AWS, in one call of SQS
 # How botocore begins what it says of a refusal of AWS, whatever class it gives it.
 _REFUSED = "An error occurred ("
 _OF_THE_PHOTO = ("Runtime.OutOfMemory", "Runtime.ExitError")  # other `Runtime.` are a deployment's
@@ -52,25 +60,48 @@ class Redrive:
         self._lambda = target.client("lambda")
         self._streams = target.client("dynamodbstreams")
         self.count: Counter[bool] = Counter()
-        self._held: list[dict[str, str]] = []
+        self.missing = 0  # messages that are in a queue, and that another run holds
+        self.stopped = False
+        self._held: dict[str, dict[str, str]] = {}  # where each message is, by its id
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Let the first interrupt end the run when what it is trying is done."""
+
+        def stop(*_: object) -> None:
+            self.stopped = True
+            signal.signal(signal.SIGINT, usual)
+            deployment.say("Stopping: those that are being tried are waited for, a minute at most")
+
+        usual = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, usual)
 
     def release(self) -> None:
         """Give back what stays, so that its alarm and another run see it at once."""
-        for handle in self._held:
-            self._sqs.change_message_visibility(**handle, VisibilityTimeout=0)
+        for handles in batched(self._held.values(), _BATCH, strict=False):
+            for queue in {each["QueueUrl"] for each in handles}:
+                entries = [
+                    {"Id": str(at), "ReceiptHandle": each["ReceiptHandle"], "VisibilityTimeout": 0}
+                    for at, each in enumerate(handles)
+                    if each["QueueUrl"] == queue
+                ]
+                self._sqs.change_message_visibility_batch(QueueUrl=queue, Entries=entries)
 
     def events(self) -> None:
         """Try photos again, and records of the stream that were not even handed to a queue."""
         queue = self._target.resource("FailedEvents")
-        with ThreadPoolExecutor(10) as pool:
-            for some in self._messages(queue):
+        with ThreadPoolExecutor(_BATCH) as pool:
+            for some in self._messages(queue, "photos and records that failed for good"):
                 for message, outcome in zip(some, pool.map(self._event, some), strict=True):
                     self._finish(queue, message, outcome)
 
     def cleanups(self) -> None:
         """Delete again what could not be deleted for a day."""
         queue = self._target.resource("FailedCleanups")
-        for some in self._messages(queue):
+        for some in self._messages(queue, "clean-ups that failed for a day"):
             records = [
                 {"messageId": each["MessageId"], "body": each["Body"], "eventSource": "aws:sqs"}
                 for each in some
@@ -94,15 +125,26 @@ class Redrive:
         upload_id = _upload_of(failure.get("requestPayload"))
         if upload_id is None:
             return Outcome(True, f"an event that is no photo's ({why}): nothing to do")
-        name = f"the photo of {upload_id}"
+        name = f"the photo of {upload_id} had failed ({why})"
+        try:
+            return self._photo(name, upload_id, failure["requestPayload"])
+        except (VignetteError, ClientError) as error:
+            return Outcome(False, f"{name} and stays in the queue: {error}")
+
+    def _photo(self, name: str, upload_id: str, event: Message) -> Outcome:
+        """Process a photo again.
+
+        Raises:
+            Unavailable: DynamoDB did not do it.
+        """
         renditions.take_up_again(upload_id)
-        error = self._invoke("Thumbnails", failure["requestPayload"])[1]
+        error = self._invoke("Thumbnails", event)[1]
         if error is None:
-            return Outcome(True, f"{name} had failed ({why}): {_state(upload_id)}")
+            return Outcome(True, f"{name}: {_state(upload_id)}")
         renditions.give_up(upload_id)
         if may_succeed(error):
-            return Outcome(False, f"{name} had failed ({why}) and stays in the queue: {error}")
-        return Outcome(True, f"{name} had failed ({why}) and cannot be processed: {error}")
+            return Outcome(False, f"{name} and stays in the queue: {error}")
+        return Outcome(True, f"{name} and cannot be processed: {error}")
 
     def _batch(self, batch: dict[str, Any]) -> Outcome:
         """Deal with records of the stream, which keeps them for a day."""
@@ -140,36 +182,47 @@ class Redrive:
                 FunctionName=self._target.resource(logical_id),
                 Payload=json.dumps(event, default=str),
             )
-        except ClientError as error:
-            return None, f"ClientError: {error}"
+        except (BotoCoreError, ClientError) as error:
+            return None, f"Unavailable: {error}"
         told = json.load(answer["Payload"])
         if "FunctionError" not in answer:
             return told, None
         kind = told.get("errorType", "Unhandled")
         return None, f"{kind}: {told.get('errorMessage', '')[:200]}"
 
-    def _messages(self, queue: str) -> Iterator[list[Message]]:
-        """The messages of a queue, which others do not get until they are released."""
-        while True:
+    def _messages(self, queue: str, what: str) -> Iterator[list[Message]]:
+        """The messages of a queue, each once; others do not get them until they are released."""
+        told = self._sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        self._waiting = int(told["ApproximateNumberOfMessages"]) + int(
+            told["ApproximateNumberOfMessagesNotVisible"]
+        )
+        self._tried = 0
+        deployment.say(f"{self._waiting:,} {what}")
+        while not self.stopped:
             answer = self._sqs.receive_message(
                 QueueUrl=queue,
-                MaxNumberOfMessages=10,
+                MaxNumberOfMessages=_BATCH,
                 VisibilityTimeout=_HELD_SECONDS,
-                WaitTimeSeconds=2,
+                WaitTimeSeconds=_WAIT_SECONDS,
             )
-            if not (found := answer.get("Messages")):
-                return
+            found = answer.get("Messages", [])
+            # What stays comes back by itself, if a run takes long.
+            new = [each for each in found if each["MessageId"] not in self._held]
             for each in found:
-                self._held.append({"QueueUrl": queue, "ReceiptHandle": each["ReceiptHandle"]})
-            yield found
+                handle = {"QueueUrl": queue, "ReceiptHandle": each["ReceiptHandle"]}
+                self._held[each["MessageId"]] = handle
+            if not new:
+                self.missing += max(0, self._waiting - self._tried)
+                return
+            yield new
 
     def _finish(self, queue: str, message: Message, outcome: Outcome) -> None:
         self.count[outcome.done] += 1
-        print(outcome.said, flush=True)
+        self._tried += 1
+        print(f"{self._tried}/{max(self._tried, self._waiting)} {outcome.said}", flush=True)
         if outcome.done:
-            handle = {"QueueUrl": queue, "ReceiptHandle": message["ReceiptHandle"]}
-            self._sqs.delete_message(**handle)
-            self._held.remove(handle)
+            self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            del self._held[message["MessageId"]]
 
 
 def _why(failure: dict[str, Any]) -> str:
@@ -217,20 +270,31 @@ def _is_for_cleanup(record: Any) -> bool:  # noqa: ANN401
 
 
 def main() -> int:
-    """Try everything once; return the exit status: 1 if something stays in its queue."""
+    """Try everything once; return the exit status: 1 if something stays in its queue.
+
+    Raises:
+        KeyboardInterrupt: The run was interrupted, after what it had begun.
+    """
     given = deployment.parser(__doc__).parse_args()
     target = deployment.find(given.stack)
     target.lend_environment()
     redrive = Redrive(target)
     try:
-        deployment.say("Photos and records that failed for good")
-        redrive.events()
-        deployment.say("Objects that could not be deleted for a day")
-        redrive.cleanups()
+        with redrive.stoppable():
+            redrive.events()
+            redrive.cleanups()
     finally:
         redrive.release()
-    print(f"{redrive.count[True]} dealt with, {redrive.count[False]} stay in their queues.")
-    return 1 if redrive.count[False] else 0
+    stay = redrive.count[False]
+    print(f"{redrive.count[True]:,} dealt with, {stay:,} stay in their queues.")
+    if stay:
+        print("The logs of Thumbnails and Cleanup say why. Mend that first, then run it again.")
+    if redrive.missing:
+        print(f"{redrive.missing:,} are held by another run, or by one that was killed: run it")
+        print(f"again in {_HELD_SECONDS // 60} minutes.")
+    if redrive.stopped:
+        raise KeyboardInterrupt
+    return 1 if stay or redrive.missing else 0
 
 
 if __name__ == "__main__":
