@@ -57,6 +57,9 @@ READ_QUEUE = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage
 # Execution environments of one function: more would only wait for the cores of one machine.
 CONCURRENCY = 8
 
+# MiniStack writes the state of a service to one temporary file, whichever thread asks for it.
+_saving = threading.Lock()
+
 
 def configure(
     state: Path, port: int, region: str, credentials: tuple[str, str], function_python: Path
@@ -139,7 +142,8 @@ def save_all() -> None:
 
     services = app._build_persistence_save_dict()
     last = {"cloudformation": services.pop("cloudformation")}
-    persistence.save_all({**services, **last})
+    with _saving:
+        persistence.save_all({**services, **last})
 
 
 def save_data() -> None:
@@ -147,8 +151,9 @@ def save_data() -> None:
     from ministack.core import persistence
     from ministack.services import s3, secretsmanager, sqs
 
-    for service in (s3, secretsmanager, sqs):
-        persistence.save_state(service.__name__.rpartition(".")[2], service.get_state())
+    with _saving:
+        for service in (s3, secretsmanager, sqs):
+            persistence.save_state(service.__name__.rpartition(".")[2], service.get_state())
 
 
 def busy() -> bool:

@@ -192,6 +192,8 @@ class Redrive:
 
     def _messages(self, queue: str, what: str) -> Iterator[list[Message]]:
         """The messages of a queue, each once; others do not get them until they are released."""
+        if self.stopped:
+            return
         told = self._sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
         self._waiting = int(told["ApproximateNumberOfMessages"]) + int(
             told["ApproximateNumberOfMessagesNotVisible"]

@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -234,12 +235,12 @@ def forget_failures(client: Client) -> None:
         client.failed_events(logical_id)
 
 
-def sent(client: Client, number: int) -> list[str]:
+def sent(client: Client, number: int, photo: bytes = PHOTO) -> list[str]:
     """Uploads of photos that were sent."""
     me = client.user_headers(client.create_user()["id"])
-    forms = [client.upload_form(me, PHOTO) for _ in range(number)]
+    forms = [client.upload_form(me, photo) for _ in range(number)]
     for form in forms:
-        assert client.send(form, PHOTO).status_code == 204
+        assert client.send(form, photo).status_code == 204
     return [form["uploadId"] for form in forms]
 
 
@@ -247,24 +248,76 @@ def state(client: Client, upload_id: str) -> Any:
     return client.http.get(f"/api/v1/uploads/{upload_id}", headers=client.key).json()["state"]
 
 
-def test_redrive_processes_the_photos_that_an_outage_of_s3_has_left(
+@contextmanager
+def outage_of_s3(client: Client) -> Iterator[None]:
+    """While this lasts, no function that works on events can do anything in the bucket."""
+    with ExitStack() as stack:
+        stack.enter_context(client.impatient_queue(tries=2))
+        for name in ("thumbnails", "failed_photos", "cleanup"):
+            stack.enter_context(Role(client, name).without("s3:*"))
+        yield
+
+
+def orphan(client: Client) -> str:
+    """An upload with one rendition, whose record goes now."""
+    upload_id = str(uuid.uuid4())
+    key = f"renditions/{upload_id}/{'0' * 32}/64.webp"
+    client.aws("s3").put_object(Bucket=client.stack["bucket"], Key=key, Body=b"x")
+    table = {"TableName": client.stack["uploadsTable"]}
+    client.aws("dynamodb").put_item(**table, Item={"id": {"S": upload_id}})
+    client.aws("dynamodb").delete_item(**table, Key={"id": {"S": upload_id}})
+    return upload_id
+
+
+def test_redrive_brings_back_what_an_outage_of_s3_has_left(
     client: Client, operator: Operator
 ) -> None:
     forget_failures(client)
-    with Role(client, "thumbnails").without("s3:GetObject"):
-        photos = sent(client, 12)
-        assert eventually(lambda: waiting(client, "FailedEvents") == 12, seconds=60)
+    user_id = client.create_user()["id"]
+    me = client.user_headers(user_id)
+    with outage_of_s3(client):
+        photos, others = sent(client, 25), sent(client, 5, b"no photo")
+        deleted = [client.upload_form(me, PHOTO) for _ in range(5)]
+        assert {client.send(form, PHOTO).status_code for form in deleted} == {204}
+        path = f"/api/v1/shared/users/{user_id}"
+        assert client.http.delete(path, headers=client.key).status_code == 204
+        gone = [*(form["uploadId"] for form in deleted), *(orphan(client) for _ in range(25))]
+        failed = {"FailedEvents": 35, "FailedCleanups": 30}
+        assert eventually(
+            lambda: {name: waiting(client, name) for name in failed} == failed, seconds=120
+        )
         too_early = operator.make("redrive")
         assert too_early.returncode != 0
-        assert "0 dealt with, 12 stay" in too_early.stdout
-    assert {state(client, each) for each in photos} == {"failed"}
+        assert "0 dealt with, 65 stay" in too_early.stdout
+    assert {state(client, each) for each in photos + others} == {"failed"}
+    assert all(client.objects(f"renditions/{each}/") for each in gone[5:])
 
+    interrupted = operator.start("redrive")
+    assert interrupted.stdout
+    assert "1/35 " in interrupted.stdout.readline()
+    interrupted.send_signal(signal.SIGINT)
+    output, _ = interrupted.communicate(timeout=60)
+    assert interrupted.returncode == 130
+    assert "10 dealt with, 0 stay" in output
     done = operator.make("redrive", "STACK=vignette")
     assert done.returncode == 0, done.stdout
+    assert "55 dealt with, 0 stay" in done.stdout
+    said = output + done.stdout
+    assert f"the photo of {photos[-1]} had failed (AccessDenied): it is ready" in said
+    assert f"{others[-1]} had failed (AccessDenied): it is no picture (unsupported_format)" in said
+    assert f"{gone[0]} had failed (AccessDenied): its upload is gone" in said
+    assert f"objects of {gone[-1]} are deleted" in said
+    assert "0 dealt with, 0 stay" in operator.make("redrive").stdout
+
     assert {state(client, each) for each in photos} == {"ready"}
-    for each in photos:
-        assert f"the photo of {each} had failed (AccessDenied): it is ready" in done.stdout
-    assert waiting(client, "FailedEvents") == 0
+    assert all(len(client.objects(f"renditions/{each}/")) == 4 for each in photos)
+    assert {state(client, each) for each in others} == {"failed"}
+    swept = operator.make("sweep").stdout
+    assert not [each for each in (*photos, *others, *gone) if each in swept], swept
+    left = client.objects("renditions/") | client.objects("uploads/")
+    assert not {key.split("/")[1] for key in left} & {*gone}
+    log = Path(client.stack["logs"], "ministack.log").read_text()
+    assert "failed to save" not in log
 
 
 def test_redrive_marks_a_photo_that_cannot_be_processed_as_failed(
