@@ -15,6 +15,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 from tests.e2e.conftest import Client, eventually
+from tests.e2e.test_alarms import goes_off_and_is_over
 from tests.e2e.test_commands import Operator, operator
 from tools.revision import revised
 
@@ -178,6 +179,12 @@ def test_another_value_of_a_parameter_takes_effect(second: Stack) -> None:
     assert second.environment("Crops")["FACE_FRAMING"] == "true"
     assert second.update(FaceFraming="false") == "UPDATE_COMPLETE"
     assert second.environment("Crops")["FACE_FRAMING"] == "false"
+
+
+def test_a_stack_with_a_cdn_has_an_alarm_for_it(client: Client, second: Stack) -> None:
+    assert second.create(PicturesCdn="true") == "CREATE_COMPLETE"
+    alarm = "PicturesErrorsAlarm"
+    goes_off_and_is_over(client, alarm, second.resource(alarm))
 
 
 def test_a_first_deployment_that_fails_leaves_nothing_that_is_in_the_way(

@@ -28,6 +28,13 @@ def test_every_metric_is_in_the_documentation_and_no_other() -> None:
     assert set(documented) == METRICS | {counted_from_the_log}
 
 
+def test_readme_names_every_metric_and_no_other() -> None:
+    _, section = (ROOT / "README.md").read_text().split("\n## What is counted\n")
+    named = re.findall(r"`(\w+)`", section.split("\n## ")[0])
+    counted_from_the_log = resource("UnexpectedErrors")["MetricTransformations"][0]["MetricName"]
+    assert sorted(named) == sorted(METRICS | {counted_from_the_log})
+
+
 def test_every_outcome_of_a_photo_and_every_reason_has_a_metric() -> None:
     app = handlers("thumbnails")
     assert set(app.OUTCOMES) == set(Outcome)
