@@ -247,11 +247,11 @@ export class ProfilePicture extends Base {
   #avatar = make("profile-avatar", { part: "picture" });
   #canvas = make("canvas", { part: "photo", tabIndex: 0, role: "application" });
   #input = make("input", { type: "file", accept: "image/*,.heic,.heif,.avif", hidden: true });
-  #camera = make("input", { type: "file", accept: "image/*", hidden: true });
+  #camera = make("input", { type: "file", accept: "image/*,.heic,.heif,.avif", hidden: true });
   #drop = make("p", { part: "hint", className: "drop" });
   #message = make("p", { part: "status", role: "status" });
   #bar = make("progress", { part: "progress", max: 1 });
-  #zoom = make("input", { part: "zoom", type: "range", min: 0, max: 1, step: "any" });
+  #zoom = make("input", { part: "zoom", type: "range", max: 1, step: "any" });
   #zoomName = make("span");
   #slider = make("label", null, this.#zoomName, this.#zoom);
   #alert = make("p", { part: "error", role: "alert" });
@@ -346,8 +346,10 @@ export class ProfilePicture extends Base {
     connected.add(this);
     document.addEventListener("paste", this.#paste);
     this.#observer.observe(this.#canvas);
-    this.#show();
-    this.#load();
+    const { token, strings } = this; // as set before this module was there
+    delete this.token;
+    delete this.strings;
+    Object.assign(this, { token, strings });
   }
 
   disconnectedCallback() {
@@ -421,10 +423,10 @@ export class ProfilePicture extends Base {
   #listenToMoves() {
     const canvas = this.#canvas;
     const points = this.#pointers;
-    const centred = ({ clientX, clientY }) => {
-      const box = canvas.getBoundingClientRect();
-      return [clientX - box.x - box.width / 2, clientY - box.y - box.height / 2];
-    };
+    const centred = ({ offsetX, offsetY }) => [
+      offsetX - canvas.clientWidth / 2,
+      offsetY - canvas.clientHeight / 2,
+    ];
     const touch = () => {
       const [a, b = a] = points.values();
       return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2, Math.hypot(a[0] - b[0], a[1] - b[1]) || 1];
@@ -488,7 +490,7 @@ export class ProfilePicture extends Base {
     this.#frameAs({ ...crop, x: crop.x - x / scale / width, y: crop.y - y / scale / height });
   }
 
-  // The photo stays where it is at a point, in pixels from the centre.
+  // Around a point, in pixels from the centre.
   #zoomBy(factor, x, y) {
     const { crop, image, width, height } = this.#photo;
     const size = clamp(crop.size * factor, this.#least(), 1);
@@ -573,7 +575,7 @@ export class ProfilePicture extends Base {
     const { width, height } = whole;
     const scale = Math.min(1, WORKING_SIDE / Math.max(width, height));
     const [across, down] = [width, height].map((each) => Math.ceil(each * scale));
-    // A bitmap that is made smaller by createImageBitmap keeps the page waiting.
+    // createImageBitmap keeps the page waiting where it resizes.
     const image = make("canvas", { width: across, height: down });
     image.getContext("2d").drawImage(whole, 0, 0, across, down);
     whole.close();

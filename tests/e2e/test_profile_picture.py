@@ -714,6 +714,16 @@ def test_who_was_signed_out_before_the_page_was_opened_is_told_so(site: Site, pa
 # Words
 
 
+def test_what_was_set_before_the_module_was_there_counts(site: Site, page: Page) -> None:
+    strings = 'document.querySelector("profile-picture").strings = { choose: "Choisir" };'
+    (site.folder / "early.js").write_text(site.give_token() + strings)
+    element = f'<profile-picture api="{site.api}"></profile-picture>'
+    site.open(page, f'{element}<script src="/early.js"></script>')
+    expect(page.get_by_role("img", name="Ada Lovelace")).to_be_visible()
+    expect(button(page, "Choisir")).to_be_visible()
+    assert len(site.made(ME)) == 1
+
+
 def test_every_word_can_be_replaced_and_runs_from_right_to_left(site: Site, page: Page) -> None:
     site.picker(page)
     page.evaluate(
