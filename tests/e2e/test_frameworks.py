@@ -1,4 +1,4 @@
-"""The components of docs/browser.md for React, Vue and Svelte, as they are printed there."""
+"""The page and the components for React, Vue and Svelte of docs/browser.md, as printed there."""
 
 import json
 import re
@@ -137,3 +137,19 @@ def test_a_component_sets_a_picture_and_hears_of_it(
     button(page, "Remove").click()
     expect(changes).to_have_text(json.dumps([upload["id"], None], separators=(",", ":")))
     assert site.picture() is None
+
+
+@pytest.mark.parametrize("context", [{"bypass_csp": True}], indirect=True)  # its script is inline
+def test_a_plain_page_sets_a_picture_and_shows_it(site: Site, page: Page) -> None:
+    [html, *_] = re.findall(r"```html\n(.*?)```", DOCUMENT, re.DOTALL)
+    html = html.replace("https://API", site.api).replace("USER_ID", site.user["id"])
+    (site.folder / "index.html").write_text(html)
+    page.add_init_script(f"getTokenOfYourIdentityProvider = async () => {json.dumps(site.token())}")
+    page.goto(site.origin)
+    choose(page, (PHOTOS / "astronaut.jpg").read_bytes())
+    save(page)
+    url = site.as_served()["avatar"]["url"]
+    for element in ("profile-picture >> profile-avatar", "body > profile-avatar"):
+        image = page.locator(f"{element} >> img")
+        expect(image).to_have_attribute("src", url)
+        loaded(image)
