@@ -16,10 +16,9 @@ from pathlib import Path
 
 from PIL import Image
 from tests.photos import photo
-from tests.photos.people import Box, Scene, lfw, photographs, published, scenes, strangers
+from tests.photos.people import Box, Scene, faces_in, lfw, photographs, published, scenes, strangers
 
 from vignette.crop import Framing
-from vignette.images.faces import find_faces
 from vignette.images.photo import open_photo
 
 # Official photographs of the White House, in the source of packages, and where the heads are in
@@ -97,7 +96,7 @@ def _framed(photos: Iterable[Scene]) -> Iterable[Row]:
 
 
 def _found(kind: str, pictures: Iterable[Image.Image]) -> Row:
-    found = [bool(find_faces(each)) for each in pictures]
+    found = [bool(faces_in(each)) for each in pictures]
     return Row(kind, len(found), sum(found))
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests.photos import HERE, STORED, encoded, exif, photo
 from vignette.crop import Crop
+from vignette.images.faces import Face, find_faces
 
 type Box = tuple[int, int, int, int]  # left, top, right and bottom
 
@@ -204,6 +205,11 @@ def strangers() -> Iterator[Scene]:
         image.paste(face.resize((side, side), Image.Resampling.BICUBIC), (left, top))
         head = Head(left / width, top / height, (left + side) / width, (top + side) / height)
         yield _scene("LFW in landscapes", image, [head])
+
+
+def faces_in(picture: Image.Image) -> list[Face]:
+    """The faces that are found in an upright RGB picture."""
+    return find_faces(max(picture.size), lambda _: picture)
 
 
 def _composed(

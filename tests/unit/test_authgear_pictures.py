@@ -12,6 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 from tests.photos import encoded, photo
+from tests.photos.people import faces_in
 from tests.unit.authgear import (
     ISSUE,
     ORIGIN,
@@ -30,7 +31,6 @@ from tests.unit.authgear import (
 from tests.unit.conftest import APP_ID, NOBODY, PHOTO, Answer, Service, aws_error, forget_keys
 
 from vignette import settings
-from vignette.images.faces import find_faces
 
 
 def set_picture(service: Service, user_id: str, picture: str) -> Any:
@@ -358,7 +358,7 @@ def test_a_square_picture_is_framed_on_the_face_and_a_whole_one_is_whole(service
     object_id = shown_picture(service, encoded(photo(size=(900, 1200)), "JPEG"))
     upload = service.read_upload(object_id)
     assert (upload["framing"], upload["crop"]["size"] < 0.8) == ("face", True)
-    (face,) = find_faces(picture_of(get(service, object_id, "profile")).convert("RGB"))
+    (face,) = faces_in(picture_of(get(service, object_id, "profile")).convert("RGB"))
     assert face.left + face.width / 2 == pytest.approx(0.5, abs=0.05)
     assert 0.35 <= face.height <= 0.6
     assert picture_of(get(service, object_id, "original")).size == (900, 1200)

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 from tests.photos import encoded, photo
+from tests.photos.people import faces_in
 from tests.unit.clerk import Clerk, Refusal, refusals
 from tests.unit.conftest import NOBODY, PHOTO, ROOT, Answer, Service, aws_error
 
 from vignette import settings
 from vignette.domain import avatars
-from vignette.images.faces import find_faces
 
 FLOWER = (ROOT / "tests" / "photos" / "flower.jpg").read_bytes()
 MIB = 1024 * 1024
@@ -62,7 +62,7 @@ def test_a_photo_that_is_sent_is_framed_on_the_face(clerk: Clerk, service: Servi
     sent = clerk.send_photo(clerk.create()["id"], body).json
     upload = service.read_upload(urlsplit(sent["image_url"]).path.split("/")[2])
     assert (upload["framing"], upload["crop"]["size"] < 0.8) == ("face", True)
-    (face,) = find_faces(opened(service, sent["image_url"]).convert("RGB"))
+    (face,) = faces_in(opened(service, sent["image_url"]).convert("RGB"))
     assert face.left + face.width / 2 == pytest.approx(0.5, abs=0.05)
     assert 0.35 <= face.height <= 0.6
 

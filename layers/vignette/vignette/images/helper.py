@@ -31,6 +31,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 _MADV_HUGEPAGE = 14
 _HUGE_PAGE = 2 * 1024 * 1024
 _HEAP_BYTES = 64 * 1024 * 1024
+_MORE_THAN_LEFT = 512 * 1024  # bytes that a heap without those has to grow for
 
 _MAX_REQUEST_BYTES = 64 * 1024
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -41,13 +42,14 @@ def serve(control_fd: int) -> None:
     """Fork for every photo that the function tells of, until it ends."""
     control = socket.socket(fileno=control_fd)
     forbid_inspection()
-    with suppress(AttributeError):  # glibc's, and Linux's
-        _set_up_heap(ctypes.CDLL(None))
     # What is loaded stays, and no child lives long enough to need a collection.
     gc.freeze()
     gc.disable()
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 1)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 1)
+        except ConnectionError:  # the function has given up before it heard of the fork
+            return
         if not descriptors:
             return
         with socket.socket(fileno=descriptors[0]) as channel:
@@ -65,13 +67,13 @@ def serve(control_fd: int) -> None:
 
 
 def _set_up_heap(libc: ctypes.CDLL) -> None:
-    """Give every child a heap of large pages.
+    """Give this process a heap of large pages, on top of what it has.
 
     A child begins without memory, and the kernel has to clear it page by page. With large pages
-    that is next to nothing (docs/decisions.md).
+    that is next to nothing (docs/decisions.md). The child does it: a page that its parent has used
+    is copied in small ones.
     """
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for name, value in (
         (_M_ARENA_MAX, 1),  # threads use the same heap
@@ -80,15 +82,18 @@ def _set_up_heap(libc: ctypes.CDLL) -> None:
         (_M_TOP_PAD, _HEAP_BYTES),
     ):
         libc.mallopt(name, value)
-    block = libc.malloc(_HEAP_BYTES // 4)  # more than the heap has left: it grows
-    begin = -(-block // _HUGE_PAGE) * _HUGE_PAGE
+    block = libc.malloc(_MORE_THAN_LEFT)  # the heap grows
+    end = block + _MORE_THAN_LEFT
+    begin = -(-end // _HUGE_PAGE) * _HUGE_PAGE
     libc.madvise(begin, _HEAP_BYTES, _MADV_HUGEPAGE)
-    libc.free(block)
+    libc.malloc(begin - end)  # nobody uses it: what is used are large pages
 
 
 def _process_and_exit(channel: socket.socket, size: int, wanted: Wanted) -> None:
     """What a child does, from beginning to end."""
     try:
+        with suppress(AttributeError):  # glibc's, and Linux's
+            _set_up_heap(ctypes.CDLL(None))
         _give_up_rights()
         data = channel.recv(size, socket.MSG_WAITALL)
         channel.sendall(_answer(data, wanted))

@@ -143,21 +143,29 @@ class Photo:
             UnreadableImage: `corrupt_image` or `too_many_pixels`.
         """
         with _reading():
-            framing = Framing.USER
+            framing, seen = Framing.USER, None
             if crop is None and find_faces:
-                crop, framing = self._around_faces(side), Framing.FACE
-            if crop is None:
-                crop, framing = CENTRE, Framing.CENTRE
+                seen = _glance(self._source, side)
+                crop, framing = self._around_faces(seen), Framing.FACE
+            if crop is None:  # and then no picture depends on whether faces are to be found
+                crop, framing, seen = CENTRE, Framing.CENTRE, None
             crop = crop.inside(self.width, self.height)
             side = min(side, crop.side(self.width, self.height))
-            return Framed(_square(self._source, self._stored(crop), side), crop, framing)
+            return Framed(_square(self._source, self._stored(crop), side, seen), crop, framing)
 
-    def _around_faces(self, side: int) -> Crop | None:
-        """The crop that shows the faces, if there are any."""
-        from vignette.images.faces import LOOKS, find_faces  # NumPy takes long to import
+    def _around_faces(self, seen: formats.Raster) -> Crop | None:
+        """The crop that shows the faces in a photo, if there are any."""
+        from vignette.images.faces import find_faces  # NumPy takes long to import
 
-        seen = _glance(self._source, min(side, *self._source.size), max(LOOKS))
-        return frame_faces(find_faces(seen), self.width, self.height)
+        longer = max(seen.size)
+
+        def picture(side: int) -> Image.Image:
+            reduced = seen.reduced((0, 0, *seen.size), longer // side)
+            if reduced.mode == "RGBa":
+                reduced = reduced.convert("RGBA")
+            return _upright(reduced.convert("RGB"), self._source.orientation)
+
+        return frame_faces(find_faces(longer, picture), self.width, self.height)
 
     def _stored(self, crop: Crop) -> tuple[float, float, int]:
         """Where the centre of a crop is in the photo as it is stored, and how wide that is."""
@@ -226,18 +234,24 @@ def _reading() -> Iterator[None]:
         raise UnreadableImage("corrupt_image") from error
 
 
-def _square(source: formats.Source, place: tuple[float, float, int], side: int) -> Image.Image:
+def _square(
+    source: formats.Source,
+    place: tuple[float, float, int],
+    side: int,
+    seen: formats.Raster | None = None,
+) -> Image.Image:
     """A square of a photo, decoded, `side` pixels across, upright, sRGB, in RGB or RGBA.
 
     Its place is its centre, as fractions of the width and height that are stored, and its pixels
-    across in the photo.
+    across in the photo. It is cut out of what was `seen` of the photo if that will do.
     """
     width, height = source.size
     x, y, edge = place
     left, top = x * width - edge / 2, y * height - edge / 2
     if (x, y) != (0.5, 0.5):  # whole pixels, so that a small crop is not blurred
         left, top = round(left), round(top)
-    raster = source.decode(_whole_pixels((left, top, left + edge, top + edge)), side)
+    outer = _whole_pixels((left, top, left + edge, top + edge))
+    raster = seen if seen and seen.suffices(outer, side) else source.decode(outer, side)
     left, top = left - raster.origin[0], top - raster.origin[1]
     (across, down), (right, bottom) = raster.scale, raster.size
     box = (
@@ -256,18 +270,14 @@ def load_detector() -> None:
     faces.load()
 
 
-def _glance(source: formats.Source, side: int, longer: int) -> Image.Image:
-    """A whole photo in RGB, upright, its longer side at least `longer` pixels if it has them.
+def _glance(source: formats.Source, side: int) -> formats.Raster:
+    """A whole photo to look for faces in, and for a square of `side` pixels around them."""
+    from vignette.images.faces import LOOKS
 
-    What is decoded for that will do for a square of `side` pixels as well.
-    """
-    whole = (0, 0, *source.size)
-    raster = source.glance(longer) if source.glance else source.decode(whole, side)
-    factor = max(1, max(raster.size) // longer)
-    seen = raster.reduced((0, 0, *raster.size), factor)
-    if seen.mode == "RGBa":
-        seen = seen.convert("RGBA")
-    return _upright(seen.convert("RGB"), source.orientation)
+    side = min(side, *source.size)
+    if source.glance is None:
+        return source.decode((0, 0, *source.size), side)
+    return source.glance(max(LOOKS), side)
 
 
 def _whole(source: formats.Source, side: int) -> Image.Image:
