@@ -70,7 +70,13 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 cpu = 1000 * (used.ru_utime + used.ru_stime) / 3
 print(json.dumps({{"CPU ms": cpu, "MiB": used.ru_maxrss / 1024}}))
 """
-_LARGE_PAGES = "helper._set_up_heap(ctypes.CDLL(None))"
+_LARGE_PAGES = """
+process = helper.process
+def with_large_pages(*arguments):
+    helper._set_up_heap(ctypes.CDLL(None))
+    return process(*arguments)
+helper.process = with_large_pages
+"""
 _WITH_PILLOW = """
 def with_pillow(function):
     def without_libwebp(*arguments, **named):

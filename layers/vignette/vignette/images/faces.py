@@ -94,10 +94,11 @@ def find_faces(longer: int, picture: Callable[[int], Image.Image]) -> list[Face]
 
     `picture(side)` is the photo, upright, in RGB, its longer side of `side` pixels or some more.
     """
+    seen = cache(picture)
     looks = LOOKS if longer > LOOKS[1] else LOOKS[:-1]
     sides = list(dict.fromkeys(min(side, _MOST_ENLARGED * longer) for side in looks))
     for side in sides:
-        shown = picture(min(side, longer))
+        shown = seen(min(max(side, LOOKS[1]), longer))
         found = look(shown, side)
         if found and side == sides[0] < max(sides):
             least = _LARGE_FACE * max(shown.size) / (side * shown.height)
