@@ -658,7 +658,8 @@ def test_a_face_is_framed_alike_in_every_format(accepted: str, animated: bool) -
     result = process(encoded(image, accepted, **others), Wanted(find_faces=True))
     expected = process(encoded(image, "JPEG", quality=95), Wanted(find_faces=True)).crop
     assert result.framing == "face"
-    assert astuple(result.crop) == pytest.approx(astuple(expected), abs=0.03)
+    # A pixel of the first look makes this much of a difference: the square's side takes steps.
+    assert astuple(result.crop) == pytest.approx(astuple(expected), abs=0.05)
 
 
 # What is no photo
