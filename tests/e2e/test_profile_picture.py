@@ -284,8 +284,7 @@ def test_the_photo_glides_to_what_the_service_suggests(site: Site, page: Page) -
     site.go_on(page, held)
     framed(page)
     [upload] = site.uploads()
-    page.wait_for_timeout(500)
-    assert unlike_crop(seen(page), PORTRAIT, upload["crop"]) < 8
+    assert eventually(lambda: unlike_crop(seen(page), PORTRAIT, upload["crop"]) < 8)
 
 
 def test_the_mouse_moves_the_photo_and_the_wheel_zooms(
