@@ -23,7 +23,10 @@ from vignette.errors import VignetteError
 
 ROOT = Path(__file__).resolve().parent.parent
 _LOCAL_FACTS = ".local/stack.json"
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 5}, read_timeout=70)
+# Seconds; a function that is waited for may take 60.
+_CONFIG = Config(
+    connect_timeout=10, read_timeout=70, retries={"mode": "standard", "total_max_attempts": 5}
+)
 
 
 class Failed(Exception):

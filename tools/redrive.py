@@ -292,8 +292,10 @@ def main() -> int:
     if stay:
         print("The logs of Thumbnails and Cleanup say why. Mend that first, then run it again.")
     if redrive.missing:
-        print(f"{redrive.missing:,} are held by another run, or by one that was killed: run it")
-        print(f"again in {_HELD_SECONDS // 60} minutes.")
+        print(
+            f"By SQS's count {redrive.missing:,} more are there, held by another run or by one that"
+        )
+        print(f"was killed: run it again in {_HELD_SECONDS // 60} minutes.")
     if redrive.stopped:
         raise KeyboardInterrupt
     return 1 if stay or redrive.missing else 0

@@ -158,7 +158,7 @@ def test_messages_that_an_ended_run_has_taken_are_not_called_nothing(
     assert run() == 1
     said = capsys.readouterr()
     assert "0 dealt with, 0 stay" in said.out
-    assert "1 are held by another run" in said.out
+    assert "1 more are there, held by another run" in said.out
     assert service.read_upload(photo)["state"] == "failed"
 
 
