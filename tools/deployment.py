@@ -49,9 +49,16 @@ class Deployment:
 
     @cached_property
     def outputs(self) -> dict[str, str]:
-        """The outputs of the stack."""
+        """The outputs of the stack.
+
+        Raises:
+            Failed: It is a stack of something else.
+        """
         stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
-        return {each["OutputKey"]: each["OutputValue"] for each in stacks[0]["Outputs"]}
+        found = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", ())}
+        if "UploadsTable" not in found:
+            raise Failed(f"The stack {self.stack_name} is no deployed Vignette.")
+        return found
 
     def resource(self, logical_id: str) -> str:
         """The name that a resource of the template has in the stack.

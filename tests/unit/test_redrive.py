@@ -217,6 +217,19 @@ def test_the_names_of_a_stack_s_resources_are_asked_for_once(
     assert asked == ["list_stack_resources"]
 
 
+@pytest.mark.parametrize("outputs", [{}, {"Outputs": [{"OutputKey": "x", "OutputValue": "y"}]}])
+def test_a_stack_of_something_else_is_refused(
+    outputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Formation:
+        def describe_stacks(self, **_: str) -> Any:
+            return {"Stacks": [outputs]}
+
+    monkeypatch.setattr(Deployment, "client", lambda *_: Formation())
+    with pytest.raises(Failed, match="other is no deployed Vignette"):
+        Deployment("other", {}).lend_environment()
+
+
 @pytest.mark.parametrize(
     "error",
     [
