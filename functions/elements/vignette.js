@@ -88,7 +88,7 @@ async function wait(milliseconds, signal) {
 
 const connected = new Set(); // hear of changes in others
 
-// Draws a ThumbHash (evanw.github.io/thumbhash), without its transparency.
+// Draws a ThumbHash (evanw.github.io/thumbhash), opaque.
 function drawThumbHash(canvas, base64) {
   const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
   let at = 0; // bits
@@ -326,7 +326,8 @@ export class ProfilePicture extends Base {
   set token(token) {
     this.#token = token;
     this.#tokenPromise = null;
-    this.#load();
+    const failure = this.#failure;
+    failure?.code === "unauthenticated" ? failure.again() : this.#load();
   }
 
   get strings() {
@@ -575,7 +576,7 @@ export class ProfilePicture extends Base {
     const { width, height } = whole;
     const scale = Math.min(1, WORKING_SIDE / Math.max(width, height));
     const [across, down] = [width, height].map((each) => Math.ceil(each * scale));
-    // createImageBitmap keeps the page waiting where it resizes.
+    // createImageBitmap blocks the page if it resizes.
     const image = make("canvas", { width: across, height: down });
     image.getContext("2d").drawImage(whole, 0, 0, across, down);
     whole.close();
@@ -814,7 +815,7 @@ export class ProfilePicture extends Base {
     for (const name of ["choose", "take", "remove"]) this.#buttons[name].disabled = this.#busy;
     this.#buttons.save.disabled = this.#busy || !photo?.upload;
     this.#zoom.disabled = this.#busy === "saving";
-    const first = Object.values(this.#buttons).find((button) => !button.hidden);
+    const first = Object.values(this.#buttons).find((each) => !each.hidden);
     first.classList.add("first");
 
     this.#avatar.hidden = !!photo;
