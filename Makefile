@@ -86,7 +86,8 @@ restore: # Restore the tables as they were AT a time, into tables that a deploym
 	@$(OPERATE) tools.restore $(ON) '$(AT)'
 
 invoke: # Run EVENT, a file of events/, in Lambda's image against the running stack; needs Docker
-	@$(SETUP) ministack sam -- local/invoke.py $(EVENT)
+	@$(SETUP) ministack sam
+	@.local/venv/ministack/bin/python local/invoke.py $(EVENT)
 
 chaos: # Fail calls of AWS and kill functions for SECONDS, then look for what is lost; SEED repeats
 	@$(SETUP) dev ministack sam lambda
