@@ -276,32 +276,32 @@ def test_redrive_brings_back_what_an_outage_of_s3_has_left(
     user_id = client.create_user()["id"]
     me = client.user_headers(user_id)
     with outage_of_s3(client):
-        photos, others = sent(client, 25), sent(client, 5, b"no photo")
-        deleted = [client.upload_form(me, PHOTO) for _ in range(5)]
+        photos, others = sent(client, 15), sent(client, 3, b"no photo")
+        deleted = [client.upload_form(me, PHOTO) for _ in range(3)]
         assert {client.send(form, PHOTO).status_code for form in deleted} == {204}
         path = f"/api/v1/shared/users/{user_id}"
         assert client.http.delete(path, headers=client.key).status_code == 204
-        gone = [*(form["uploadId"] for form in deleted), *(orphan(client) for _ in range(25))]
-        failed = {"FailedEvents": 35, "FailedCleanups": 30}
+        gone = [*(form["uploadId"] for form in deleted), *(orphan(client) for _ in range(40))]
+        failed = {"FailedEvents": 21, "FailedCleanups": 43}
         assert eventually(
             lambda: {name: waiting(client, name) for name in failed} == failed, seconds=120
         )
         too_early = operator.make("redrive")
         assert too_early.returncode != 0
-        assert "0 dealt with, 65 stay" in too_early.stdout
+        assert "0 dealt with, 64 stay" in too_early.stdout
     assert {state(client, each) for each in photos + others} == {"failed"}
-    assert all(client.objects(f"renditions/{each}/") for each in gone[5:])
+    assert all(client.objects(f"renditions/{each}/") for each in gone[3:])
 
     interrupted = operator.start("redrive")
     assert interrupted.stdout
-    assert "1/35 " in interrupted.stdout.readline()
+    assert "1/21 " in interrupted.stdout.readline()
     interrupted.send_signal(signal.SIGINT)
     output, _ = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130
     assert "10 dealt with, 0 stay" in output
     done = operator.make("redrive", "STACK=vignette")
     assert done.returncode == 0, done.stdout
-    assert "55 dealt with, 0 stay" in done.stdout
+    assert "54 dealt with, 0 stay" in done.stdout
     said = output + done.stdout
     assert f"the photo of {photos[-1]} had failed (AccessDenied): it is ready" in said
     assert f"{others[-1]} had failed (AccessDenied): it is no picture (unsupported_format)" in said
