@@ -51,6 +51,25 @@ importlib.util.find_spec = lambda name: None if name == "compiled_patterns" else
 _COLLECTING = "import gc; gc.set_threshold = gc.freeze = lambda *_: None"
 _RESOLVER = "from aws_lambda_powertools.event_handler import APIGatewayHttpResolver"
 
+_CALLS = """
+import io
+from botocore.awsrequest import AWSResponse
+
+class Body(io.BytesIO):
+    def stream(self):
+        yield b"{}"
+
+dynamodb = aws.client("dynamodb")
+dynamodb.meta.events.register("before-send", lambda **_: AWSResponse("", 200, {}, Body()))
+for _ in range(1000):
+    dynamodb.get_item(TableName="users", Key={"pk": {"S": "user"}}, ConsistentRead=True)
+"""
+_PLAIN_CLIENTS = """
+import functools, boto3
+from vignette.adapters import aws
+aws.client = functools.cache(boto3.client)
+"""
+
 _PHOTO = """
 import ctypes, json, os, resource, sys
 from vignette.images import formats, helper, libwebp
@@ -99,11 +118,12 @@ _PILLOW_DECODES_PNG = "formats._LARGE_PNG_PIXELS = float('inf')"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A trick of a function's start: what is run with it and without it."""
+    """A trick of a function's start, or of a thousand calls: what is run with it and without it."""
 
     name: str
     with_it: str = _START
     without: str = _START
+    figure: str = "CPU ms of a start"
     variables: Mapping[str, str] = field(default_factory=dict)  # without it
 
 
@@ -130,6 +150,12 @@ STARTS = (
     Start("no validation where nothing is sent", without=f"{_START}\nimport vignette.http.fields"),
     Start("no cryptography for a key", without=_START + _TOKEN),
     Start("bytecode in the layers", variables={"PYTHONPYCACHEPREFIX": os.devnull}),
+    Start(
+        "less in a call of DynamoDB",
+        _START + _CALLS,
+        _PLAIN_CLIENTS + _START + _CALLS,
+        "CPU ms of a start and 1,000 calls",
+    ),
 )
 PHOTOS = (
     Photo("WebP decoded by libwebp", "6 MP WebP", "", _PILLOW_DECODES_WEBP, ("CPU ms", "MiB")),
@@ -183,7 +209,7 @@ def _measure_start(trick: Start) -> dict[str, Any]:
         ):
             command = [str(runtime.PYTHON), "-c", f"{code}\n{_STARTED}"]
             taken[name].append(_figures(command, {**variables, **more})["CPU ms"])
-    return {"trick": trick.name, "figure": "CPU ms of a start", **_medians(taken)}
+    return {"trick": trick.name, "figure": trick.figure, **_medians(taken)}
 
 
 def _measure_photo(trick: Photo) -> list[dict[str, Any]]:

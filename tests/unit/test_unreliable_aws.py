@@ -154,3 +154,11 @@ def test_a_call_that_hangs_is_answered_before_the_function_ends(
     assert time.monotonic() - started < 7
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert server.requests >= 1
+
+
+def test_an_empty_key_of_s3_is_sent_to_nobody(server: Server) -> None:
+    with pytest.raises(Unavailable):
+        bucket.put("", BODY, content_type="image/webp", cache_control="private")
+    with pytest.raises(Unavailable):
+        bucket.read("", max_bytes=100)
+    assert server.requests == 0

@@ -68,7 +68,9 @@ def session() -> boto3.Session:
 @cache
 def client(service: str) -> Any:  # noqa: ANN401  (each adapter names its own client type)
     """The low-level client of an AWS service, made when it is first needed."""
-    return session().client(service, config=_CONFIG)  # type: ignore[call-overload]
+    # DynamoDB looks at each parameter itself. An empty key of S3 would be the bucket's address.
+    config = _CONFIG.merge(Config(parameter_validation=service != "dynamodb"))
+    return session().client(service, config=config)  # type: ignore[call-overload]
 
 
 def _refuse_what_may_outlast_the_invocation(**_: object) -> None:
