@@ -21,13 +21,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             TableName=TABLE,
             Key=key,
             UpdateExpression="SET first_name = :name, updated_at = :now, revision = :revision",
-            ConditionExpression="attribute_exists(pk)",
+            ConditionExpression="banned = :no AND locked = :no AND updated_at <= :now",
             ExpressionAttributeValues={
                 ":name": {"S": json.loads(event["body"])["firstName"]},
                 ":now": {"N": str(int(time.time() * 1000))},
                 ":revision": {"S": str(uuid.uuid4())},
+                ":no": {"BOOL": False},
             },
             ReturnValues="ALL_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )["Attributes"]
     user = {"id": item["id"]["S"], "firstName": item["first_name"]["S"]}
     return {

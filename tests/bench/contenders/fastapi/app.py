@@ -33,13 +33,15 @@ def update(user_id: str, changes: Changes) -> User:
     updated = users.update_item(
         Key={"pk": f"user#{user_id}"},
         UpdateExpression="SET first_name = :name, updated_at = :now, revision = :revision",
-        ConditionExpression="attribute_exists(pk)",
+        ConditionExpression="banned = :no AND locked = :no AND updated_at <= :now",
         ExpressionAttributeValues={
             ":name": changes.firstName,
             ":now": int(time.time() * 1000),
             ":revision": str(uuid.uuid4()),
+            ":no": False,
         },
         ReturnValues="ALL_NEW",
+        ReturnValuesOnConditionCheckFailure="ALL_OLD",
     )
     return User.model_validate(updated["Attributes"])
 
