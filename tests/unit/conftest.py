@@ -23,8 +23,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from moto import backend_index, backends, mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import DynamoDBBackend
 from moto.s3.models import s3_backends
 from tests.template import functions, resource, routes, template
 
@@ -440,18 +440,19 @@ def forget_keys() -> None:
     access._remote.cache_clear()
 
 
-def _transact_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let moto do one transaction after the other.
+def _answer_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto answer one call after the other, since it was not made for threads.
 
-    It restores whole tables when one fails, without what another thread has written meanwhile.
+    When a transaction fails it restores whole tables, without what another thread has written
+    meanwhile, and it closes an object that is deleted while another thread still writes it.
     """
-    lock, transact = threading.Lock(), DynamoDBBackend.transact_write_items
+    lock, answer = threading.RLock(), BotocoreStubber.process_request
 
-    def transact_in_turn(backend: DynamoDBBackend, items: list[dict[str, Any]]) -> None:
+    def answer_in_turn(stubber: BotocoreStubber, request: Any) -> Any:
         with lock:
-            transact(backend, items)
+            return answer(stubber, request)
 
-    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", transact_in_turn)
+    monkeypatch.setattr(BotocoreStubber, "process_request", answer_in_turn)
 
 
 def _create_table(name: str, properties: dict[str, Any]) -> None:
@@ -502,7 +503,7 @@ def deployed_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         for name, pickled in state.items():
             vars(_backend(name)).update(pickle.loads(pickled))
         s3_backends.bucket_accounts["pictures"] = (BACKENDS["s3"], DEFAULT_ACCOUNT_ID)
-        _transact_in_turn(monkeypatch)
+        _answer_in_turn(monkeypatch)
         _observed_session()
         forget_keys()
         deployed = Service()
