@@ -30,7 +30,6 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 BUILD = LOCAL / "build"
-FACTS = Path(".local/stack.json")  # below the checkout, where make works
 HOST = "host.docker.internal"  # this machine, as Docker Desktop's containers call it
 
 
@@ -38,7 +37,7 @@ def main() -> int:
     """Invoke the function whose name the event's file starts with; return sam's exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("event", type=Path, help="a file of events/")
-    parser.add_argument("--stack", type=Path, default=FACTS, help="its stack.json")
+    parser.add_argument("--stack", type=Path, default=LOCAL / "stack.json", help="its stack.json")
     parser.add_argument("--skip-pull-image", action="store_true", help="use the image that is here")
     arguments = parser.parse_args()
     if not arguments.stack.exists():
