@@ -104,6 +104,15 @@ def test_two_users_with_one_password_have_different_digests(clerk: Clerk) -> Non
     assert passwords.hashed(PASSWORD).digest != passwords.hashed(PASSWORD).digest
 
 
+def test_a_wrong_password_of_a_user_who_is_deleted_meanwhile_leaves_nothing(clerk: Clerk) -> None:
+    user = clerk.create(password=PASSWORD)
+    delete = f"/users/{user['id']}"
+    clerk.service.meanwhile("UpdateItem", lambda: clerk.ok("DELETE", delete))
+    assert verify(clerk, user, "Correct horse") == "resource_not_found"
+    keys = [each["pk"]["S"] for each in clerk.service.dynamodb.scan(TableName="users")["Items"]]
+    assert f"user#{user['id']}" not in keys
+
+
 def test_a_user_without_a_password_has_none_to_verify(clerk: Clerk) -> None:
     user = clerk.create()
     assert user["password_enabled"] is False

@@ -117,7 +117,7 @@ def _count_wrong(user: User) -> None:
     No `revision` is written, so that guesses do not get in the way of changes.
 
     Raises:
-        ConditionFailed: Another hour has begun since the user was read.
+        ConditionFailed: Since the user was read, another hour has begun, or the user was deleted.
         Unavailable: DynamoDB did not do it.
     """
     until = user.wrong_passwords_until
@@ -130,7 +130,8 @@ def _count_wrong(user: User) -> None:
         user_key(user.id),
         (hour if is_last else {}) if wrong else {**hour, "wrong_passwords": 1},
         add={"wrong_passwords": 1} if wrong else {},
-        condition=stored.not_exists() if until is None else stored.eq(until),
+        # An update of nothing would create half a user.
+        condition=users.exists() & (stored.not_exists() if until is None else stored.eq(until)),
     )
     table.write(action)
 
