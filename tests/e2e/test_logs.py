@@ -92,6 +92,8 @@ class Someone:
         self.send(422, "POST", path, json={**new, "email": self.word("invalid email", "{}@@")})
         self.send(400, "POST", path, content=f'{{"email": "{self.word("broken JSON")}')
         self.send(404, "GET", f"{path}/{self.word('unknown id')}")
+        unknown = f"{path}/{self.word('unknown id in an invalid call')}"
+        self.send(422, "PATCH", unknown, json={"firstName": 1})
         self.send(200, "PATCH", f"{path}/{user['id']}", json={"firstName": self.word("new name")})
 
         me = self.client.user_headers(user["id"])
@@ -118,6 +120,8 @@ class Someone:
             self.send(401, "GET", "/v1/users", headers=headers)
             self.send(403, "POST", "/_api/admin/graphql", headers=headers)
             self.send(403, "GET", "/_api/admin/images/upload", headers=headers)
+        target = f"/api/v1/shared/users/{self.word('target of nobody known')}"
+        self.send(401, "DELETE", target, headers=headers)
 
     def uses_clerks_api(self) -> None:
         new = {

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from tests.unit.authgear import update
@@ -209,7 +209,6 @@ def test_each_change_is_a_line_with_who_whom_what_and_outcome(
         {"who": user_id, "whom": user_id, "kind": f"PATCH {ME}", "outcome": "forbidden"},
         {
             "who": "anonymous",
-            "whom": user_id,
             "kind": f"DELETE {USERS}/{{user_id}}",
             "outcome": "unauthenticated",
         },
@@ -229,10 +228,51 @@ def test_each_change_is_a_line_with_who_whom_what_and_outcome(
     assert is_secret_free(written, "other-secret@example.com")
 
 
-def test_an_id_that_is_an_e_mail_address_is_written_as_a_hash(
+@pytest.mark.parametrize("target", ["+15005550006", "Ada%20Lovelace", "ada-secret"])
+def test_a_text_in_the_place_of_an_id_is_not_in_the_log(
+    service: Service, output: Output, target: str
+) -> None:
+    me = service.create_user()["id"]
+    user, upload = f"{USERS}/{target}", f"/api/v1/uploads/{target}"
+    output()
+    assert service.call("DELETE", user, token="wrong").status == 401
+    assert service.call("PATCH", upload, {"crop": None}).status == 401
+    assert all("whom" not in each for each in changes(output()))
+    assert service.with_key("PATCH", user, {"firstName": 1}).status == 422
+    assert service.with_key("PATCH", upload, {"crop": 1}).status == 422
+    assert service.as_user(me, "DELETE", user).status == 403
+    update(service, unquote(target), {"unknown": "x"})
+    update(service, unquote(target), {"nickname": "x"})
+    written = output()
+    assert {each["outcome"] for each in changes(written)} == {
+        "ValidationFailed",
+        "forbidden",
+        "invalid_request",
+        "user_not_found",
+    }
+    assert is_secret_free(written, target, unquote(target))
+    whom = {each["whom"] for each in changes(written) if "whom" in each}
+    assert all(re.fullmatch("[0-9a-f]{64}", each) for each in whom)
+
+
+def test_an_id_of_an_identity_provider_is_written_once_it_is_somebodys(
     service: Service, output: Output
 ) -> None:
-    user_id = service.create_user(id="grace.secret@example.org")["id"]
+    service.create_user(id="auth0|1")
+    service.as_user("auth0|1", "PATCH", ME, {"email": "ada@example.com"})
+    update(service, "auth0|1", {"nickname": "Ada"})
+    assert [(each["whom"], each["outcome"]) for each in changes(output())] == [
+        ("auth0|1", "done"),
+        ("auth0|1", "forbidden"),
+        ("auth0|1", "done"),
+    ]
+
+
+@pytest.mark.parametrize("user_id", ["grace.secret@example.org", "+15005550007"])
+def test_an_id_that_is_an_address_or_a_number_is_written_as_a_hash(
+    service: Service, output: Output, user_id: str
+) -> None:
+    service.create_user(id=user_id)
     service.as_user(user_id, "PATCH", ME, {"firstName": "Grace"})
     number = {"user_id": user_id, "phone_number": "+15005550006"}
     added = service.with_key("POST", "/v1/phone_numbers", number).json["id"]

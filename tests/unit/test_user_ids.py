@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from tests.ids import IDS
 from tests.unit.clerk import Clerk
-from tests.unit.conftest import Service
+from tests.unit.conftest import NOBODY, Service
 
 USERS = "/api/v1/shared/users"
 NEW = {"email": "grace@example.com", "firstName": "Grace", "lastName": "Hopper"}
@@ -72,8 +72,17 @@ def test_ids_are_compared_exactly(service: Service) -> None:
     assert service.create_user(id="grace")["id"] == "grace"
 
 
-def test_an_id_that_may_be_an_address_is_logged_as_a_hash() -> None:
+def test_an_id_that_may_be_an_address_or_a_number_is_logged_as_a_hash() -> None:
     from vignette.domain.ids import loggable
 
     assert loggable("auth0|1") == "auth0|1"
     assert "grace" not in loggable("grace@example.com")
+    assert "1500" not in loggable("+15005550006")
+    assert "Grace" not in loggable("Grace Hopper")
+
+
+def test_an_id_that_nobody_may_have_is_logged_as_a_hash_unless_it_is_a_uuid() -> None:
+    from vignette.domain.ids import loggable
+
+    assert "grace" not in loggable("grace", is_there=False)
+    assert loggable(NOBODY, is_there=False) == NOBODY

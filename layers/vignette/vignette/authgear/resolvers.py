@@ -7,7 +7,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo
 
 from vignette.authgear import connections, requests, responses
-from vignette.authgear.codecs import decoded, node_id, user_of
+from vignette.authgear.codecs import node_id, user_of
 from vignette.authgear.errors import (
     ApiError,
     Cause,
@@ -16,10 +16,9 @@ from vignette.authgear.errors import (
     attribute_error,
 )
 from vignette.domain import profiles, users
-from vignette.domain.ids import loggable
 from vignette.domain.model import User
 from vignette.errors import VignetteError
-from vignette.runtime.telemetry import audit
+from vignette.http.audit import audit
 
 # DynamoDB's limit on one BatchGetItem.
 _MAX_NODES = 100
@@ -219,10 +218,12 @@ def _audited(kind: str, resolver: Resolver) -> Resolver:
     """A mutation that also writes a line of the audit log, whether it succeeds or not."""
 
     def resolve(root: object, info: Info, input: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        node, outcome = input.get("userID"), "done"
+        whom, outcome = None, "done"
         try:
+            if "userID" in input:
+                whom = _target(input)
             result = resolver(root, info, input)
-            node = node or node_id(result["user"].id)
+            whom = whom or result["user"].id
         except VignetteError as error:
             outcome = error.code
             raise
@@ -230,8 +231,6 @@ def _audited(kind: str, resolver: Resolver) -> Resolver:
             outcome = "internal_error"
             raise
         finally:
-            known = None if outcome.endswith("_not_found") else (decoded(node) if node else None)
-            whom = loggable(known.removeprefix("User:")) if known else None
             audit(who="admin_api", whom=whom, kind=kind, outcome=outcome)
         return result
 

@@ -43,13 +43,17 @@ def is_user_id(text: str) -> bool:
     return _USER_ID.fullmatch(text) is not None and text not in _PATH_SEGMENTS
 
 
-def loggable(any_id: str) -> str:
-    """An id as it may be logged: a user's that may be an e-mail address only as a hash.
+def loggable(any_id: str, *, is_there: bool = True) -> str:
+    """An id as it may be logged: as a hash, unless it tells nothing of a person.
 
-    The id of an e-mail address or a phone number contains the user's, which is logged then.
+    A UUID tells nothing. Any other id may be an e-mail address or a phone number. If it is not sure
+    that something with this id `is_there`, it may be any text. The id of an address or number
+    contains the user's, which is logged then.
     """
     user_id = user_of_identification(any_id) or any_id
-    return _hash(user_id) if "@" in user_id else user_id
+    is_address = not is_user_id(user_id) or "@" in user_id or user_id.startswith("+")
+    is_plain = is_upload_id(user_id) or (is_there and not is_address)
+    return user_id if is_plain else _hash(user_id)
 
 
 def identification_id(user_id: str, seed: str) -> str:

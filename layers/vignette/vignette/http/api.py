@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl, unquote
 
 from vignette import settings
 from vignette.adapters import deadline
-from vignette.domain.ids import loggable
 from vignette.errors import Malformed, TooLarge, VignetteError
 from vignette.http.access import Caller, authenticate, authenticate_admin
+from vignette.http.audit import audit
 from vignette.runtime.startup import preload
-from vignette.runtime.telemetry import audit, count, finish, logger
+from vignette.runtime.telemetry import count, finish, logger
 
 # Path parameters that name the target of a request, for the audit log.
 _TARGETS = ("user_id", "upload_id", "object_id", "email_address_id", "phone_number_id")
@@ -110,17 +110,27 @@ class Request:
     @property
     def who(self) -> str:
         """Who acts: a user's id or a role; `anonymous` until credentials are verified."""
-        if self.actor or "caller" not in self.__dict__:
+        if self.actor or not self._is_caller_known:
             return self.actor or "anonymous"
         return self.caller.user_id or "secret_key"
 
     @property
     def whom(self) -> str | None:
-        """The id of the user or object that the request is about, as far as it is known."""
+        """The id of the user or object that the request is about, as far as it is known.
+
+        Until credentials are verified it is not: an anonymous caller can name anything.
+        """
+        if not (self.actor or self._is_caller_known):
+            return None
         parameters = self._event.get("pathParameters") or {}
         named = next((self.path(each) for each in _TARGETS if each in parameters), None)
-        is_user = "caller" in self.__dict__
-        return self.target or named or (self.caller.user_id if is_user else None)
+        own = self.caller.user_id if self._is_caller_known else None
+        return self.target or named or own
+
+    @property
+    def _is_caller_known(self) -> bool:
+        """Whether `caller` was asked for, and credentials are valid."""
+        return "caller" in self.__dict__
 
     def authenticate_admin(self) -> None:
         """Check that the caller may use the Admin API.
@@ -229,14 +239,11 @@ class Api:
         if request.route.startswith("GET ") or not self._audited:
             logger.info("answered", route=request.route, status=response.status, code=code)
         else:
-            outcome = code or "done"
-            # An id of nothing may be anything, such as an e-mail address: it is not logged.
-            whom = None if outcome.endswith("_not_found") else request.whom
             audit(
-                who=loggable(request.who),
-                whom=whom and loggable(whom),
+                who=request.who,
+                whom=request.whom,
                 kind=request.route,
-                outcome=outcome,
+                outcome=code or "done",
                 status=response.status,
             )
         count("Requests")

@@ -36,16 +36,6 @@ def count(name: Metric, value: int = 1) -> None:
     _metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
-def audit(
-    *, who: str, whom: str | None, kind: str, outcome: str, status: int | None = None
-) -> None:
-    """Write a line of the audit log: a change that was done or refused.
-
-    All ids are loggable; `status` is that of the answer, unless it answers several changes.
-    """
-    logger.info("change", who=who, whom=whom, kind=kind, outcome=outcome, status=status)
-
-
 def finish() -> None:
     """End an invocation: write its counters."""
     _metrics.flush_metrics()
