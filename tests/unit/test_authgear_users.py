@@ -281,7 +281,7 @@ def five(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from vignette.domain import users
 
     clock = iter(range(1_700_000_000_000, 1_800_000_000_000, 1000))
-    monkeypatch.setattr(users, "_now", lambda: next(clock))
+    monkeypatch.setattr(users, "now", lambda: next(clock))
     return [node_id(created(service)) for _ in range(5)][::-1]
 
 

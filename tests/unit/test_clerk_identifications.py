@@ -1,5 +1,6 @@
 """Clerk's Backend API: e-mail addresses and phone numbers by their own ids."""
 
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +91,21 @@ def test_one_can_be_created_as_the_primary_one(clerk: Clerk, kind: Kind) -> None
     user = clerk.ok("POST", "/users", {kind.name: [kind.values[0]]})
     added = kind.add(clerk, user, kind.values[1], verified=True, primary=True)
     assert clerk.read(user["id"])[kind.primary] == added["id"]
+
+
+def test_what_the_native_api_verifies_was_updated_then(
+    clerk: Clerk, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = service.create_user()
+    path = f"/email_addresses/{clerk.read(user['id'])['email_addresses'][0]['id']}"
+    added = clerk.ok("GET", path)
+    later = time.time() + 10
+    monkeypatch.setattr(time, "time", lambda: later)
+    change = {"emailVerified": True}
+    assert service.with_key("PATCH", f"/api/v1/shared/users/{user['id']}", change).status == 200
+    verified = clerk.ok("GET", path)
+    assert verified["verification"]["status"] == "verified"
+    assert verified["updated_at"] > added["updated_at"]
 
 
 @both

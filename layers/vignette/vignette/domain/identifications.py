@@ -1,9 +1,5 @@
 """A user's e-mail addresses and phone numbers, each by its own id."""
 
-import time
-from collections.abc import Callable
-from dataclasses import replace
-
 from vignette import settings
 from vignette.domain import users
 from vignette.domain.ids import user_of_identification
@@ -70,10 +66,8 @@ def update(
 
     def change(user: User) -> User:
         before = _of_id(kind, user, identification_id)
-        after = before
-        if verified is not None and verified != before.verified:
-            after = replace(before, verified=verified, updated_at=int(time.time() * 1000))
-        user = kind.on(user, _each(kind.of(user), lambda it: after if it == before else it))
+        after = before if verified is None else before.marked(verified=verified)
+        user = kind.on(user, tuple(after if it == before else it for it in kind.of(user)))
         return with_primary(kind, user, after.id) if primary else user
 
     user = users.modify(_owner(kind, identification_id), change)
@@ -130,14 +124,12 @@ def not_theirs(field: str) -> FieldProblem:
     return FieldProblem(field, "not_found", "is not one of the user's")
 
 
-def _each(
-    identifications: tuple[Identification, ...],
-    change: Callable[[Identification], Identification],
-) -> tuple[Identification, ...]:
-    return tuple(map(change, identifications))
-
-
 def _owner(kind: IdentificationKind, identification_id: str) -> str:
+    """The user whose address or number an id is of.
+
+    Raises:
+        NotFound: It cannot be the id of one.
+    """
     user_id = user_of_identification(identification_id)
     if user_id is None:
         raise NotFound(kind)
@@ -145,6 +137,11 @@ def _owner(kind: IdentificationKind, identification_id: str) -> str:
 
 
 def _of_id(kind: IdentificationKind, user: User, identification_id: str) -> Identification:
+    """The address or number of a user that has an id.
+
+    Raises:
+        NotFound: The user has none with it.
+    """
     for each in kind.of(user):
         if each.id == identification_id:
             return each

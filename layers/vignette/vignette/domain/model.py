@@ -9,6 +9,11 @@ from typing import Any, TypedDict
 from vignette.crop import Crop
 
 
+def now() -> int:
+    """The time in milliseconds since the epoch."""
+    return int(time.time() * 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class Identification:
     """An e-mail address or phone number of a user, as it was written.
@@ -21,6 +26,12 @@ class Identification:
     verified: bool
     created_at: int
     updated_at: int
+
+    def marked(self, *, verified: bool) -> "Identification":
+        """The same, verified or not; it is updated now if that changes anything."""
+        if verified == self.verified:
+            return self
+        return replace(self, verified=verified, updated_at=now())
 
 
 @dataclass(frozen=True, slots=True)

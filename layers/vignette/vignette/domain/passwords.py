@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import os
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from vignette.adapters.table import Attr
 from vignette.domain import users
 from vignette.domain.ids import user_key
 from vignette.domain.locking import optimistically
-from vignette.domain.model import Password, User, UserState
+from vignette.domain.model import Password, User, UserState, now
 from vignette.errors import NoPassword, Unavailable, UserNotActive, WrongPassword
 
 # OWASP's Password Storage Cheat Sheet, the first of its settings: 46 MiB, 1 pass, 1 lane.
@@ -108,7 +107,7 @@ def verify(user_id: str, given: str) -> None:
 def _wrong(user: User) -> int:
     """How many wrong passwords were given in the hour that goes on, or 0 if none does."""
     until = user.wrong_passwords_until
-    return user.wrong_passwords or 0 if until is not None and until > _now() else 0
+    return user.wrong_passwords or 0 if until is not None and until > now() else 0
 
 
 def _count_wrong(user: User) -> None:
@@ -122,7 +121,7 @@ def _count_wrong(user: User) -> None:
     """
     until = user.wrong_passwords_until
     stored = Attr("wrong_passwords_until")
-    hour = {"wrong_passwords_until": _now() + settings.WRONG_PASSWORD_SECONDS * 1000}
+    hour = {"wrong_passwords_until": now() + settings.WRONG_PASSWORD_SECONDS * 1000}
     wrong = _wrong(user)
     is_last = wrong + 1 == settings.MAX_WRONG_PASSWORDS
     action = table.Update(
@@ -240,13 +239,8 @@ HASHERS = {
 }
 
 
-def _now() -> int:
-    """The time in milliseconds since the epoch."""
-    return int(time.time() * 1000)
-
-
 def _password(hasher: str, digest: str) -> Password:
-    return Password(hasher=hasher, digest=digest, updated_at=_now())
+    return Password(hasher=hasher, digest=digest, updated_at=now())
 
 
 def _fields(form: re.Pattern[str], digest: str) -> tuple[str, ...]:

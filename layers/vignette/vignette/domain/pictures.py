@@ -19,7 +19,7 @@ from vignette.domain.ids import (
     user_key,
 )
 from vignette.domain.locking import optimistically
-from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User
+from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User, now
 from vignette.errors import (
     NotFound,
     UploadFailed,
@@ -267,7 +267,7 @@ def _take(upload: Upload, user: User) -> table.Update:
 
 def _in_use() -> dict[str, int | None]:
     """The attributes of the record of an upload that becomes a picture now."""
-    return {"expires_at": None, "used_at": int(time.time() * 1000)}
+    return {"expires_at": None, "used_at": now()}
 
 
 def _usable(upload: Upload, user: User, *, may_have_no_owner: bool) -> Picture:

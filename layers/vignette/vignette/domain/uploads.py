@@ -20,7 +20,7 @@ from vignette.domain.ids import (
     used_mark_key,
     user_key,
 )
-from vignette.domain.model import Upload, UploadKind, UploadScope, UploadState
+from vignette.domain.model import Upload, UploadKind, UploadScope, UploadState, now
 from vignette.errors import NotFound, TooManyUploads, Unavailable, UploadInUse, UploadUsed
 
 BY_USER = "byUser"
@@ -96,15 +96,16 @@ def begin(
         TooManyUploads: The user has begun too many in this hour.
         Unavailable: DynamoDB did not do it.
     """
-    now = time.time()
+    created_at = now()
+    seconds = created_at // 1000
     upload = Upload(
         id=new_id(),
         user_id=user_id,
         kind=kind,
         scope=scope,
         state=UploadState.PENDING,
-        created_at=int(now * 1000),
-        expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
+        created_at=created_at,
+        expires_at=seconds + settings.UNUSED_UPLOAD_SECONDS,
         crop=crop,
         preview=preview or None,
     )
@@ -112,20 +113,23 @@ def begin(
     check = table.Check(settings.users_table(), user_key(user_id), condition)
     actions: list[table.Action] = [check, table.Put(settings.uploads_table(), to_item(upload))]
     if by_themselves:
-        actions.append(_count(user_id, now))
+        actions.append(_count(user_id, seconds))
     try:
         table.transact(actions)
     except table.ConditionFailed as failure:
         if check not in failure.failed:
-            raise TooManyUploads(_HOUR - int(now) % _HOUR) from None
+            raise TooManyUploads(_HOUR - seconds % _HOUR) from None
         users.get(user_id, must_be_active=by_themselves)
         raise Unavailable("The user is being changed by others.") from None
     return upload
 
 
-def _count(user_id: str, now: float) -> table.Update:
-    """The action that counts an upload which a user begins; the counter goes after its hour."""
-    hour = int(now) // _HOUR
+def _count(user_id: str, seconds: int) -> table.Update:
+    """The action that counts an upload which a user begins; the counter goes after its hour.
+
+    `seconds` is the time since the epoch.
+    """
+    hour = seconds // _HOUR
     counter = f"uploads#{derived_id(user_id, str(hour))}"
     begun = Attr("begun")
     return table.Update(
@@ -142,21 +146,22 @@ def begin_without_owner(upload_id: str, *, photo: str, usable_until: int) -> boo
 
     Answers whether `photo`, which is a digest, is still to be stored: it is if an attempt to send
     it was cut off, and not if it was stored before. A mark stays until `usable_until`, in seconds
-    since the epoch, even if the record goes before: a second photo would get renditions that the
-    deletion of the first one's may take along.
+    since the epoch, even if the record goes earlier. Without it the address would take a second
+    photo, and the clean-up after the first could delete the second one's renditions.
 
     Raises:
         UploadUsed: The address has taken another photo, or the upload was deleted.
         Unavailable: DynamoDB did not do it.
     """
-    now = time.time()
+    created_at = now()
+    seconds = created_at // 1000
     upload = Upload(
         id=upload_id,
         kind=UploadKind.PROFILE_PICTURE,
         scope=UploadScope.USER,
         state=UploadState.PENDING,
-        created_at=int(now * 1000),
-        expires_at=int(now) + settings.UNUSED_UPLOAD_SECONDS,
+        created_at=created_at,
+        expires_at=seconds + settings.UNUSED_UPLOAD_SECONDS,
     )
     mark = {**used_mark_key(upload_id), "photo": photo, "expires_at": usable_until}
     try:

@@ -28,6 +28,7 @@ from vignette.domain.model import (
     User,
     UserChanges,
     UserState,
+    now,
 )
 from vignette.errors import NotFound, Taken, UserNotActive
 
@@ -56,20 +57,20 @@ def identification(
     user_id: str, value: str, *, verified: bool, seed: str | None = None
 ) -> Identification:
     """A new e-mail address or phone number of a user; the same seed, a UUID, gives the same id."""
-    now = _now()
+    moment = now()
     return Identification(
         id=identification_id(user_id, seed or new_id()),
         value=value,
         verified=verified,
-        created_at=now,
-        updated_at=now,
+        created_at=moment,
+        updated_at=moment,
     )
 
 
 def blank(user_id: str | None = None) -> User:
     """A new user without any attributes, not stored yet."""
-    now = _now()
-    return User(id=user_id or new_id(), revision=new_id(), created_at=now, updated_at=now)
+    moment = now()
+    return User(id=user_id or new_id(), revision=new_id(), created_at=moment, updated_at=moment)
 
 
 def create(user: User, *, attempt: str) -> User:
@@ -182,13 +183,13 @@ def update(user_id: str, changes: UserChanges, *, must_be_active: bool = False) 
         return get(user_id, must_be_active=must_be_active)
     if not changes.keys() <= IndependentChanges.__optional_keys__:
         return modify(user_id, lambda user: changed(user, changes), must_be_active=must_be_active)
-    now = _now()
+    moment = now()
     # A copy of this call that the network delivers late must not undo a newer change.
-    is_newest = Attr("updated_at").lte(now)
+    is_newest = Attr("updated_at").lte(moment)
     action = table.Update(
         settings.users_table(),
         user_key(user_id),
-        {**_stored(changes), "updated_at": now, "revision": new_id()},
+        {**_stored(changes), "updated_at": moment, "revision": new_id()},
         condition=exists(must_be_active=must_be_active) & is_newest,
     )
     try:
@@ -227,7 +228,7 @@ def save(before: User, after: User, *more: table.Action) -> User:
             of `more` did not hold.
         Unavailable: DynamoDB did not do it.
     """
-    after = replace(after, revision=new_id(), updated_at=_now())
+    after = replace(after, revision=new_id(), updated_at=now())
     old, new = to_item(before), to_item(after)
     values = {name: new[name] for name in new if new[name] != old[name]}
     unchanged = Attr("revision").eq(before.revision)
@@ -422,7 +423,7 @@ def changed(user: User, changes: UserChanges) -> User:
     if "email_verified" in attributes:
         verified = attributes.pop("email_verified")
         if user.email:
-            user = replace(user, emails=(replace(user.email, verified=verified), *user.emails[1:]))
+            user = replace(user, emails=(user.email.marked(verified=verified), *user.emails[1:]))
     return replace(user, **attributes)
 
 
@@ -526,10 +527,6 @@ def _taken(
 
 def _deletion_mark(user_id: str) -> table.Put:
     """The mark that keeps a token of before the deletion from creating the user again."""
-    now = int(time.time())
-    times = {"deleted_at": now, "expires_at": now + settings.DELETED_USER_SECONDS}
+    seconds = int(time.time())
+    times = {"deleted_at": seconds, "expires_at": seconds + settings.DELETED_USER_SECONDS}
     return table.Put(settings.users_table(), {**deleted_user_key(user_id), **times})
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
