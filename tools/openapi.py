@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from vignette import errors, settings
+from vignette.images.messages import Reason
 from vignette.native import errors as problems
 from vignette.native import queries, requests, responses
 
@@ -33,6 +34,7 @@ _UNUSABLE: tuple[Failure, ...] = (
     errors.UploadWrongScope,
     errors.UploadWrongKind,
 )
+_UNUSABLE_PHOTO = tuple(errors.UnusablePhoto(reason) for reason in get_args(Reason))
 _REPEATED: tuple[Failure, ...] = (errors.IdempotencyKeyInUse, errors.IdempotencyKeyReused)
 _COMMON: tuple[Failure, ...] = (errors.Unauthenticated, errors.Unavailable)
 
@@ -155,6 +157,7 @@ OPERATIONS = {
             _NO_USER,
             _NO_UPLOAD,
             *_UNREADABLE,
+            *_UNUSABLE_PHOTO,
             errors.UploadNotReady,
             errors.UploadInUse,
         ),
@@ -202,7 +205,7 @@ _DESCRIPTION = (
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Sent again with the same key and body, a call gets its first answer again",
+    "description": "Sent again with the same key and body, a call finds what the first one made",
     "schema": {
         "type": "string",
         "minLength": 1,

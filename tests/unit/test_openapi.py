@@ -123,6 +123,15 @@ def test_pictures_are_as_described(service: Service) -> None:
         described("PATCH", path, service.with_key("PATCH", path, {"uploadId": wanted}))
 
 
+def test_a_photo_that_cannot_be_framed_anew_is_as_described(service: Service) -> None:
+    upload_id = service.ready_upload(service.create_user()["id"])
+    service.put_photo(upload_id, b"no photo")  # the form takes another photo
+    path = f"/api/v1/uploads/{upload_id}"
+    answer = service.with_key("PATCH", path, {"crop": {"x": 0.5, "y": 0.5, "size": 0.5}})
+    assert (answer.status, answer.code) == (422, "unsupported_format")
+    described("PATCH", path, answer)
+
+
 @pytest.mark.parametrize("photo", [None, b"no photo", "a photo"])
 def test_uploads_are_as_described(service: Service, photo: bytes | str | None) -> None:
     user_id = service.create_user()["id"]

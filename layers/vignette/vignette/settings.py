@@ -7,7 +7,7 @@ MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 RENDITION_SIZES = (64, 128, 256, 512)  # pixels, square
 THUMB_SIZE = 256  # pixels: the rendition behind `profilePictureUrl`
-PUBLIC_SIZE = 512  # pixels: the rendition with a public address
+PUBLIC_SIZE = 512  # pixels: the rendition behind `avatar.url` and `image_url`
 WHOLE_PICTURE_SIDE = 2048  # pixels: the longer side of a whole, uncropped picture at most
 PREVIEW_SIDE = 1024  # pixels: the longer side of the preview of a photo that is framed by hand
 WEBP_QUALITY = 80
@@ -25,8 +25,8 @@ SECRET_CACHE_SECONDS = 5 * 60
 JWKS_CACHE_SECONDS = 5 * 60
 JWKS_STALE_SECONDS = 24 * 60 * 60  # how long known keys serve while their issuer is down
 RETRY_AFTER_SECONDS = 1
-ANSWER_SECONDS = 24 * 60 * 60  # how long a repeated creation gets the first answer
-ATTEMPT_SECONDS = 2  # how long an attempt keeps others with its key waiting
+IDEMPOTENCY_SECONDS = 24 * 60 * 60  # how long a repeated creation finds what the first one made
+ATTEMPT_SECONDS = 2  # how long others with the same key are refused
 
 # Partitions of the indexes that list users. Another number needs a migration.
 USER_SHARDS = 8
@@ -72,7 +72,7 @@ def uploads_table() -> str:
 
 
 def idempotency_table() -> str:
-    """Name of the DynamoDB table of answers that are given again."""
+    """Name of the DynamoDB table of what calls with an `Idempotency-Key` have made."""
     return os.environ["IDEMPOTENCY_TABLE"]
 
 

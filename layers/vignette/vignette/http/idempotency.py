@@ -34,7 +34,7 @@ def idempotently[Made](
 
     `create` gets the id for what it creates. Every attempt with the same key and body gets the
     same id, so that an attempt whose answer was lost is found and nothing is created twice.
-    `name` gives the id of what was created, which is stored for `settings.ANSWER_SECONDS`, and
+    `name` gives the id of what was created, which is stored for `settings.IDEMPOTENCY_SECONDS`, and
     `find` reads what has such an id. Errors are not stored: the next attempt finds its own.
 
     Raises:
@@ -88,7 +88,7 @@ def _kept(request: Request, key: str, create: Callable[[str], str]) -> str:
         config=IdempotencyConfig(
             event_key_jmespath="key",
             payload_validation_jmespath="body",
-            expires_after_seconds=settings.ANSWER_SECONDS,
+            expires_after_seconds=settings.IDEMPOTENCY_SECONDS,
             hash_function="sha256",
             lambda_context=_Attempt(),  # type: ignore[arg-type] # all it asks for
         ),
@@ -122,8 +122,9 @@ def _canonical(body: bytes) -> bytes:
 class _Attempt:
     """What Powertools is told of an invocation: how long it keeps its key to itself.
 
-    That is not until the invocation must be over: an attempt that was cut off would block its key
-    for as long. Two attempts at the same time do no harm: what both create has the same id.
+    It is told `settings.ATTEMPT_SECONDS`, not the time the invocation has left: an attempt that was
+    cut off would otherwise block its key for all of that. Two attempts at the same time do no harm:
+    what both create has the same id.
     """
 
     def get_remaining_time_in_millis(self) -> int:
