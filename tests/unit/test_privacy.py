@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from tests.template import resource, template
 from tests.unit.conftest import ROOT, Service
 
@@ -11,16 +12,26 @@ DAY = 24 * 60 * 60
 TEXT = " ".join((ROOT / "SECURITY.md").read_text().split())
 
 
-def test_an_upload_that_nobody_set_ends_after_a_day(service: Service) -> None:
+def test_an_upload_that_nobody_set_expires_a_day_after_its_photo_was_processed(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def expires_at() -> int:
+        [item] = service.dynamodb.scan(TableName="uploads")["Items"]
+        return int(item["expires_at"]["N"])
+
+    begun_at = int(time.time())
+    monkeypatch.setattr(time, "time", lambda: begun_at)
     upload_id = service.create_upload(service.create_user()["id"])
-    [item] = [
-        each
-        for each in service.dynamodb.scan(TableName="uploads")["Items"]
-        if each["id"]["S"] == upload_id
-    ]
-    assert int(item["expires_at"]["N"]) <= time.time() + DAY
+    assert expires_at() == begun_at + DAY
+    processed_at = begun_at + 600
+    monkeypatch.setattr(time, "time", lambda: processed_at)
+    service.send_photo(upload_id)
+    assert expires_at() == processed_at + DAY
+    monkeypatch.setattr(time, "time", lambda: processed_at + DAY)
+    assert service.with_key("GET", f"/api/v1/uploads/{upload_id}").status == 404
     assert resource("UploadsTable")["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
-    assert "a day after they began" in TEXT
+    assert "a day after its photo was processed, or after it began if no photo came" in TEXT
+    assert "is not answered from then on" in TEXT
 
 
 def test_deleting_a_user_takes_as_many_uploads_as_is_said() -> None:

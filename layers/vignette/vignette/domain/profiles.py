@@ -97,8 +97,8 @@ def delete(user_id: str) -> None:
 
     One transaction takes the user, the unique values and the record of the picture. Up to
     `settings.MAX_UPLOADS_DELETED_AT_ONCE` other uploads go with the same call, so that it ends in
-    time however many there are; the rest end by themselves, a day after they began. The objects
-    go with the records, by the stream of their table.
+    time however many there are; the rest expire. The objects go with the records, by the stream of
+    their table.
 
     Raises:
         NotFound: There is no such user.
