@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # Another one sets aside what is there. Raised when items, object keys or addresses change.
-FORMAT = "3"
+FORMAT = "4"
 
 
 def prepare(state: Path) -> None:

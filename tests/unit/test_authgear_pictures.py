@@ -117,7 +117,7 @@ def test_a_photo_becomes_an_object(service: Service) -> None:
     expires_at = time.strptime(upload["expiresAt"][:19], "%Y-%m-%dT%H:%M:%S")
     assert expires_at > time.gmtime(time.time() + 23 * 60 * 60)
     names = {key.rpartition("/")[2] for key in service.objects()}
-    assert names == {"64.webp", "128.webp", "256.webp", "512.webp", "original.webp"}
+    assert names == {"64.webp", "128.webp", "256.webp", "512.webp", "whole.webp"}
 
 
 def test_what_a_photo_costs(service: Service) -> None:

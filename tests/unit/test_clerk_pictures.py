@@ -340,7 +340,7 @@ def test_nothing_else_is_public(clerk: Clerk, service: Service) -> None:
     service.calls.clear()
     for path in (
         f"/renditions/{upload_id}/{digest}/513.webp",
-        f"/renditions/{upload_id}/{digest}/original.webp",
+        f"/renditions/{upload_id}/{digest}/whole.webp",
         f"/renditions/{upload_id}/{digest}/512.webp%00",
         f"/renditions/{upload_id}/{digest[:-1]}/{file}",
         f"/renditions/{upload_id}/{digest.upper()}x/{file}",

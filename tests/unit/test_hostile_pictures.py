@@ -654,5 +654,5 @@ def test_an_answer_is_believed_only_as_far_as_it_was_checked(answer: bytes) -> N
 
 
 def test_a_whole_answer_is_believed() -> None:
-    whole = whole_answer(30, 20, {"64": WEBP, "original": WEBP})
-    assert unpack_answer(whole.pack(), Wanted((64,), {"original": 10})) == whole
+    whole = whole_answer(30, 20, {"64": WEBP, "whole": WEBP})
+    assert unpack_answer(whole.pack(), Wanted((64,), {"whole": 10})) == whole

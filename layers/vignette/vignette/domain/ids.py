@@ -19,7 +19,7 @@ _ORIGINALS = "uploads/"
 _RENDITIONS = "renditions/"
 _RENDITION = re.compile(rf"{_RENDITIONS}({_UUID.pattern})/[^/]+/[^/]+")
 _USED = "used/"
-WHOLE = "original"
+WHOLE = "whole"
 PREVIEW = "preview"
 
 
