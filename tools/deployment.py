@@ -1,8 +1,8 @@
 """The deployed service that a command works on: a stack in AWS, or the running `make run`.
 
 With `--stack NAME` it is the CloudFormation stack of that name, reached with the AWS credentials
-and the region of whoever calls (environment, profile, role). Without, it is what the file says that
-STACK_FILE names, which is `.local/stack.json` in the checkout.
+and the region of whoever calls (environment, profile, role). Without it, it is the local stack.
+Its facts are in `.local/stack.json`, or in the file that the variable STACK_FILE names.
 """
 
 import argparse

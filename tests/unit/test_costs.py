@@ -28,6 +28,10 @@ def create_a_user(service: Service, _: str) -> Callable[[], Answer]:
     return lambda: service.with_key("POST", "/api/v1/shared/users", body)
 
 
+def count_users(service: Service, _: str) -> Callable[[], Answer]:
+    return lambda: service.with_key("GET", "/v1/users/count")
+
+
 def change_names(service: Service, user_id: str) -> Callable[[], Answer]:
     body = {"firstName": "Augusta", "lastName": None}
     return lambda: service.as_user(user_id, "PATCH", ME, body)
@@ -87,6 +91,7 @@ def delete_a_user(service: Service, user_id: str) -> Callable[[], Answer]:
         (read_a_user, ["GetItem"]),
         (read_oneself, ["GetItem"]),
         (create_a_user, ["TransactWriteItems"]),
+        (count_users, ["BatchGetItem"] * 3),
         (change_names, ["UpdateItem"]),
         (change_what_the_key_may, ["UpdateItem"]),
         (change_nothing, ["GetItem"]),

@@ -16,7 +16,8 @@ from vignette.domain import renditions
 class Task:
     """The objects of an upload that are to be deleted.
 
-    All; with the `digest` of the picture that it became only what shows the whole photo.
+    Without a `digest` all objects of the upload. With one, which is that of the picture it became,
+    only the photo as it was sent and its preview.
     """
 
     upload_id: str
@@ -24,7 +25,7 @@ class Task:
 
 
 def delete(task: Task) -> int:
-    """Delete objects; answers how many there were.
+    """Delete objects; answers how many keys that took, also those without an object.
 
     Raises:
         Unavailable: S3 did not do it.

@@ -325,7 +325,7 @@ def digest_of(upload_id: str, data: bytes) -> str:
 
 
 def delete_whole_photo(upload_id: str, digest: str) -> int:
-    """Delete the photo of an upload as it was sent, and its preview; answers how many these are.
+    """Delete the photo of an upload as it was sent, and its preview; answers how many keys.
 
     Raises:
         Unavailable: S3 did not do it.
@@ -336,7 +336,7 @@ def delete_whole_photo(upload_id: str, digest: str) -> int:
 
 
 def delete_objects(upload_id: str) -> int:
-    """Delete every object of an upload that is gone; answers how many there were.
+    """Delete every object of an upload that is gone; answers how many keys.
 
     The renditions are listed rather than derived, so that those of an interrupted or replaced
     photo go too.
