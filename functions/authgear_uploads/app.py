@@ -21,8 +21,9 @@ def receive(request: Request) -> Response:
     Raises:
         InvalidInput: The form does not have exactly one file, or it has another name.
     """
-    from vignette.domain import renditions  # issuing an address needs neither
-    from vignette.http import forms  # issuing an address needs neither
+    # Issuing an address needs neither.
+    from vignette.domain import renditions
+    from vignette.http import forms
 
     object_id = request.path("object_id")
     path = f"/_images/{request.path('app_id')}/{object_id}"

@@ -23,7 +23,7 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 EVERYTHING = Wanted(
-    wholes={"original": settings.WHOLE_PICTURE_SIDE, "preview": settings.PREVIEW_SIDE},
+    wholes={"whole": settings.WHOLE_PICTURE_SIDE, "preview": settings.PREVIEW_SIDE},
     find_faces=True,
 )
 

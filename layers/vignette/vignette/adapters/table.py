@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFLICT_ATTEMPTS",
+    "Action",
     "AddToAny",
     "Attr",
     "Check",

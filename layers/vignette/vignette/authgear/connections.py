@@ -53,6 +53,11 @@ def connection(users: Sequence[User], page: range, total: int) -> dict[str, Any]
 
 
 def _offset(cursor: str) -> int:
+    """The position that a cursor stands for.
+
+    Raises:
+        ApiError: It is no cursor of this service's.
+    """
     text = decoded(cursor) or ""
     digits = text.removeprefix(_CURSOR)
     if not text.startswith(_CURSOR) or not digits.isdecimal() or len(digits) > 18:

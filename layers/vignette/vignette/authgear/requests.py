@@ -26,11 +26,19 @@ _UNIQUE_VALUES = frozenset({"email", "phone_number", "preferred_username"})
 # Attributes that are fields of every user.
 _FIELDS = frozenset({"given_name", "family_name", "locale"})
 # Attributes that only this API has.
-_OTHERS = frozenset({"name", "middle_name", "nickname", "profile", "website", "gender"}) | {
-    "birthdate",
-    "zoneinfo",
-    "address",
-}
+_OTHERS = frozenset(
+    {
+        "name",
+        "middle_name",
+        "nickname",
+        "profile",
+        "website",
+        "gender",
+        "birthdate",
+        "zoneinfo",
+        "address",
+    }
+)
 _NAMES = _UNIQUE_VALUES | _FIELDS | _OTHERS | {"picture"}
 _DISPLAY_NAMES = {"name", "given_name", "family_name", "middle_name", "nickname"}
 _HIDDEN = re.compile(characters.HIDDEN)

@@ -179,9 +179,9 @@ class Response:
             "x-request-id": request_id,
             **self.headers,
         }
-        if self.content is None:
-            return {"statusCode": self.status, "headers": headers}
         answer = {"statusCode": self.status, "headers": headers}
+        if self.content is None:
+            return answer
         headers["content-type"] = self.content_type
         match self.content:
             case bytes() as content:

@@ -48,6 +48,11 @@ def cursor(position: Position | None) -> str | None:
 
 
 def _limit(given: dict[str, str]) -> int:
+    """How many users a page has.
+
+    Raises:
+        Invalid: It is not such a number.
+    """
     text = given.get("limit", str(DEFAULT_LIMIT))
     limit = int(text) if re.fullmatch("[0-9]{1,4}", text) else 0
     if not 1 <= limit <= MAX_LIMIT:
@@ -57,6 +62,11 @@ def _limit(given: dict[str, str]) -> int:
 
 
 def _position(text: str | None) -> Position | None:
+    """The position that a cursor stands for.
+
+    Raises:
+        Invalid: It is no cursor of this service's.
+    """
     if text is None:
         return None
     try:

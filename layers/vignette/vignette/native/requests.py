@@ -231,6 +231,12 @@ def new_picture(request: Request) -> str | None:
 
 
 def _owner(caller: Caller, named: str | None) -> str:
+    """The id of the user whose upload it will be; `named` is what the body says.
+
+    Raises:
+        Invalid: The caller holds the secret key, and nobody is named.
+        Forbidden: A user names another one.
+    """
     if caller.user_id is None:
         if named is None:
             raise Invalid(
@@ -245,6 +251,13 @@ def _owner(caller: Caller, named: str | None) -> str:
 
 
 def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
+    """The body of a request.
+
+    Raises:
+        TooLarge: The body is too long.
+        Malformed: The body is not JSON.
+        Invalid: Fields are unknown, missing or wrong.
+    """
     try:
         return model.model_validate_json(request.body(max_bytes=settings.MAX_JSON_BODY_BYTES))
     except ValidationError as error:
