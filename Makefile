@@ -49,7 +49,7 @@ test: # Everything that has to hold, the fast checks first
 
 audit: # Judge what CloudFormation gets by cfn-lint and by checkov; .checkov.yaml has the exceptions
 	@$(SETUP) ministack sam checkov
-	AWS_DEFAULT_REGION=us-east-1 .local/venv/ministack/bin/python tools/expand.py .local/expanded.json
+	AWS_DEFAULT_REGION=us-east-1 .local/venv/ministack/bin/python -m tools.expand .local/expanded.json
 # Where a function has a condition, SAM writes that condition around its routes twice (W1028). What it
 # has evaluated itself is not used any more (W2001, W7001). The default of an ARN is none, and a
 # condition says so (W1030).

@@ -26,6 +26,7 @@ from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr, Item
 from vignette.domain import pictures, renditions, uploads, users
 from vignette.domain.ids import (
+    RENDITIONS,
     is_upload_id,
     loggable,
     rendition_object_key,
@@ -86,7 +87,7 @@ class Sweep:
     def _listed(self) -> Iterator[tuple[str, dict[str, datetime]]]:
         """The uploads that have renditions, with the keys of those and when they were written."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=settings.bucket(), Prefix="renditions/"
+            Bucket=settings.bucket(), Prefix=RENDITIONS
         )
         objects = (each for page in pages for each in page.get("Contents", ()))
         counted = self._counted("renditions", objects)

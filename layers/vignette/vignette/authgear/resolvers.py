@@ -19,10 +19,11 @@ from vignette.domain import profiles, users
 from vignette.domain.model import User
 from vignette.errors import VignetteError
 from vignette.http.audit import audit
+from vignette.http.moments import moment
 
 # DynamoDB's limit on one BatchGetItem.
 _MAX_NODES = 100
-_LOGIN_IDS = {"email": "email", "phone": "phone", "username": "username"}
+_LOGIN_IDS = ("email", "phone", "username")
 _ATTRIBUTES = {"email": "email", "phone_number": "phone", "preferred_username": "username"}
 
 
@@ -100,7 +101,7 @@ def _users(
     descending = sort_direction != "ASC"
     matches: list[User] | None = None
     if search_keyword:
-        ids = users.find_by_any(_LOGIN_IDS.values(), search_keyword)
+        ids = users.find_by_any(_LOGIN_IDS, search_keyword)
         matches = [user for user in _context(info).load(ids) if user]
         matches.sort(key=lambda user: (user.created_at, user.id), reverse=descending)
     total = users.count() if matches is None else len(matches)
@@ -138,10 +139,9 @@ def _user_by_login_id(
     login_id_key: str,
     login_id_value: str,
 ) -> User | None:
-    field = _LOGIN_IDS.get(login_id_key)
-    if field is None:
+    if login_id_key not in _LOGIN_IDS:
         raise _wrong_argument("invalid Login ID key")
-    found = _context(info).load(users.find(field, [login_id_value]))
+    found = _context(info).load(users.find(login_id_key, [login_id_value]))
     return next(iter(found), None)
 
 
@@ -241,6 +241,10 @@ def _standard_attributes(user: User, info: Info) -> dict[str, Any]:
     return responses.standard_attributes(user, _context(info).origin)
 
 
+def _last_login(user: User, _: Info) -> str | None:
+    return None if user.last_login is None else moment(user.last_login)
+
+
 def _context(info: Info) -> Context:
     context: Context = info.context
     return context
@@ -261,9 +265,9 @@ RESOLVERS: dict[str, dict[str, Resolver]] = {
     },
     "User": {
         "id": lambda user, _: node_id(user.id),
-        "createdAt": lambda user, _: responses.moment(user.created_at),
-        "updatedAt": lambda user, _: responses.moment(user.updated_at),
-        "lastLoginAt": lambda user, _: responses.moment(user.last_login),
+        "createdAt": lambda user, _: moment(user.created_at),
+        "updatedAt": lambda user, _: moment(user.updated_at),
+        "lastLoginAt": _last_login,
         "isDisabled": lambda user, _: user.banned,
         "standardAttributes": _standard_attributes,
         "customAttributes": lambda user, _: user.custom_attributes,

@@ -4,7 +4,6 @@ The rules are those of Authgear (`pkg/lib/authn/stdattrs`).
 """
 
 import unicodedata
-from datetime import UTC, datetime
 from typing import Any
 
 from vignette import settings
@@ -57,14 +56,6 @@ def account_id(user: User) -> str | None:
     if user.email:
         return user.email.value
     return user.username or (user.phone.value if user.phone else None)
-
-
-def moment(milliseconds: int | None) -> str | None:
-    """A time as RFC 3339 writes it, in UTC, to the millisecond."""
-    if milliseconds is None:
-        return None
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _picture_url(user: User, origin: str) -> str | None:

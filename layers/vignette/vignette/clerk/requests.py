@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vignette import settings
 from vignette.domain import passwords, users
+from vignette.domain.identifications import not_theirs
 from vignette.domain.model import (
     Identification,
     IdentificationKind,
@@ -230,8 +231,7 @@ def user_changes(request: Request) -> ProfileChanges:
     metadata_apart = _api_version(request) >= _METADATA_APART
     body = _parse(UserPatch if metadata_apart else UserPatchWithMetadata, request)
     if body.primary_web3_wallet_id is not None:
-        detail = "is not one of the user's"
-        raise Invalid(FieldProblem("primary_web3_wallet_id", "not_found", detail))
+        raise Invalid(not_theirs("primary_web3_wallet_id"))
     changes = cast("ProfileChanges", _attributes(body))
     if body.primary_email_address_id is not None:
         changes["primary_email"] = body.primary_email_address_id
@@ -332,9 +332,14 @@ def _attributes(body: _Profile) -> UserChanges:
 
 
 def _password(body: _Profile) -> Password | None:
+    """The password that a user is to have, given as it is or as a digest, or None.
+
+    Raises:
+        Invalid: It is too short or too long, or the digest cannot be used.
+    """
     hasher, digest, password = body.password_hasher, body.password_digest, body.password
     if digest is None and hasher is not None:
-        raise _required("password_digest", "is required when `password_hasher` is present")
+        raise Invalid(_required("password_digest", "is required when `password_hasher` is present"))
     if digest is not None:
         if password is not None:
             code, detail = (
@@ -343,7 +348,9 @@ def _password(body: _Profile) -> Password | None:
             )
             raise Invalid(FieldProblem("password_digest", code, detail))
         if hasher is None:
-            raise _required("password_hasher", "is required when `password_digest` is present")
+            raise Invalid(
+                _required("password_hasher", "is required when `password_digest` is present")
+            )
         if hasher not in passwords.HASHERS:
             names = ", ".join(passwords.HASHERS)
             detail = f"must be one of {names}"
@@ -366,13 +373,18 @@ def _password(body: _Profile) -> Password | None:
     return passwords.hashed(password)
 
 
-def _required(parameter: str, detail: str) -> Invalid:
-    return Invalid(FieldProblem(parameter, "form_conditional_param_missing", detail))
+def _required(parameter: str, detail: str) -> FieldProblem:
+    return FieldProblem(parameter, "form_conditional_param_missing", detail)
 
 
 def _identifications(
     user_id: str, parameter: str, values: Sequence[str], statuses: Sequence[str]
 ) -> tuple[Identification, ...]:
+    """The addresses or numbers of a new user, verified unless `statuses` says otherwise.
+
+    Raises:
+        Invalid: A value is there twice, or there is not one status for each.
+    """
     if len({value.lower() for value in values}) < len(values):
         raise Invalid(FieldProblem(parameter, "form_param_duplicate", "has a value twice"))
     if statuses and len(statuses) != len(values):
@@ -411,6 +423,13 @@ def _metadata_problem(document: Mapping[str, Any]) -> tuple[Any, Any] | None:
 
 
 def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
+    """The body of a request.
+
+    Raises:
+        TooLarge: The body is too long.
+        Invalid: Parameters are unknown, missing or wrong.
+        Malformed: The body is not a JSON object.
+    """
     body = request.body(max_bytes=settings.MAX_JSON_BODY_BYTES)
     try:
         return model.model_validate_json(body or b"{}")

@@ -3,6 +3,7 @@
 from vignette import settings
 from vignette.domain import users
 from vignette.domain.ids import user_of_identification
+from vignette.domain.locking import until_gone
 from vignette.domain.model import Identification, IdentificationKind, User
 from vignette.errors import FieldProblem, Invalid, NotFound, Taken
 
@@ -81,17 +82,12 @@ def remove(kind: IdentificationKind, identification_id: str) -> None:
         NotFound: There is no such address or number.
         Unavailable: DynamoDB did not do it, or others keep writing to the user.
     """
-    was_there = False
+    find = until_gone(_of_id)
 
     def change(user: User) -> User:
-        nonlocal was_there
-        try:
-            gone = _of_id(kind, user, identification_id)
-        except NotFound:
-            if was_there:
-                return user  # an attempt was carried out, and its answer was lost
-            raise
-        was_there = True
+        gone = find(kind, user, identification_id)
+        if gone is None:
+            return user
         left = tuple(each for each in kind.of(user) if each != gone)
         if gone == kind.of(user)[0]:
             left = tuple(sorted(left, key=lambda each: not each.verified))
@@ -116,7 +112,7 @@ def with_primary(kind: IdentificationKind, user: User, identification_id: str) -
         return user
     if not wanted.verified:
         raise Invalid(FieldProblem(field, "unverified", "must be verified first"))
-    return kind.on(user, (wanted, *(each for each in existing if each != wanted)))
+    return kind.first(user, wanted)
 
 
 def not_theirs(field: str) -> FieldProblem:

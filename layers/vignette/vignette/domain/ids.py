@@ -11,13 +11,13 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 from vignette.errors import NotFound
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_USER_ID = re.compile(r"[A-Za-z0-9._~:@|+=,-]{1,255}")
+USER_ID = re.compile(r"[A-Za-z0-9._~:@|+=,-]{1,255}")
 # Path segments with a meaning of their own (RFC 3986, section 3.3), and the route `/users/count`.
 _PATH_SEGMENTS = frozenset({".", "..", "count"})
 _IDENTIFICATION = re.compile(r"idn_([A-Za-z0-9_-]{2,340})[0-9a-f]{8}")
 _ORIGINALS = "uploads/"
-_RENDITIONS = "renditions/"
-_RENDITION = re.compile(rf"{_RENDITIONS}({_UUID.pattern})/[^/]+/[^/]+")
+RENDITIONS = "renditions/"
+_RENDITION = re.compile(rf"{RENDITIONS}({_UUID.pattern})/[^/]+/[^/]+")
 _USED = "used/"
 WHOLE = "whole"
 PREVIEW = "preview"
@@ -40,7 +40,7 @@ def is_upload_id(text: str) -> bool:
 
 def is_user_id(text: str) -> bool:
     """Whether a text has the form of a user's id: what issuers of tokens put into `sub`."""
-    return _USER_ID.fullmatch(text) is not None and text not in _PATH_SEGMENTS
+    return USER_ID.fullmatch(text) is not None and text not in _PATH_SEGMENTS
 
 
 def loggable(any_id: str, *, is_there: bool = True) -> str:
@@ -119,7 +119,7 @@ def upload_of_original(object_key: str) -> str | None:
 
 def renditions_prefix(upload_id: str) -> str:
     """Prefix of the object keys of all renditions ever made for an upload."""
-    return f"{_RENDITIONS}{upload_id}/"
+    return f"{RENDITIONS}{upload_id}/"
 
 
 def rendition_object_key(upload_id: str, digest: str, name: int | str) -> str:

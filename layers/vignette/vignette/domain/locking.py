@@ -3,9 +3,31 @@
 from collections.abc import Callable
 
 from vignette.adapters import table
-from vignette.errors import Unavailable
+from vignette.errors import NotFound, Unavailable
 
 _ATTEMPTS = 4
+
+
+def until_gone[**Given, Found](find: Callable[Given, Found]) -> Callable[Given, Found | None]:
+    """A way to find something that every attempt of one deletion looks for.
+
+    It raises `NotFound` like `find`, but answers None if an earlier attempt has found the thing:
+    that attempt was carried out, and its answer was lost.
+    """
+    was_there = False
+
+    def find_again(*args: Given.args, **kwargs: Given.kwargs) -> Found | None:
+        nonlocal was_there
+        try:
+            found = find(*args, **kwargs)
+        except NotFound:
+            if was_there:
+                return None
+            raise
+        was_there = True
+        return found
+
+    return find_again
 
 
 def optimistically[Result](read_and_write: Callable[[], Result]) -> Result:

@@ -189,6 +189,10 @@ class IdentificationKind(StrEnum):
             return replace(user, emails=identifications)
         return replace(user, phones=identifications)
 
+    def first(self, user: User, wanted: Identification) -> User:
+        """A user with one of their identifications of this kind as the primary one."""
+        return self.on(user, (wanted, *(each for each in self.of(user) if each != wanted)))
+
 
 class UploadKind(StrEnum):
     """What an upload is for."""

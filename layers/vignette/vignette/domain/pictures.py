@@ -20,14 +20,7 @@ from vignette.domain.ids import (
 )
 from vignette.domain.locking import optimistically
 from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, User, now
-from vignette.errors import (
-    NotFound,
-    UploadFailed,
-    UploadInUse,
-    UploadNotReady,
-    UploadWrongKind,
-    UploadWrongScope,
-)
+from vignette.errors import NotFound, UploadWrongKind, UploadWrongScope
 
 
 def url(user: User) -> str | None:
@@ -271,6 +264,16 @@ def _in_use() -> dict[str, int | None]:
 
 
 def _usable(upload: Upload, user: User, *, may_have_no_owner: bool) -> Picture:
+    """The picture that an upload can become now.
+
+    Raises:
+        NotFound: It is gone, or not this user's.
+        UploadWrongScope: It is not a user's.
+        UploadWrongKind: It is not a profile picture.
+        UploadNotReady: It is pending.
+        UploadFailed: It has failed.
+        UploadInUse: It is a picture already.
+    """
     has_no_owner = may_have_no_owner and upload.user_id is None
     if upload.expired or not (upload.user_id == user.id or has_no_owner):
         raise NotFound("upload")
@@ -278,13 +281,8 @@ def _usable(upload: Upload, user: User, *, may_have_no_owner: bool) -> Picture:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")
     if upload.kind != UploadKind.PROFILE_PICTURE:
         raise UploadWrongKind("Only a `profile_picture` upload can become a profile picture.")
-    if upload.reason:
-        raise UploadFailed(upload.reason)
-    if upload.state != UploadState.READY or not (upload.digest and upload.placeholder):
-        raise UploadNotReady(f"The upload is {upload.state}, not ready.")
-    if upload.in_use:
-        raise UploadInUse("The upload is a picture already.")
-    return Picture(upload.id, upload.digest, upload.sizes, upload.placeholder)
+    uploads.require_unused(upload)
+    return Picture(upload.id, str(upload.digest), upload.sizes, str(upload.placeholder))
 
 
 def removal(user: User) -> list[table.Action]:

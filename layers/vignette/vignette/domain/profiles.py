@@ -8,9 +8,9 @@ from vignette import settings
 from vignette.adapters import table
 from vignette.domain import pictures, uploads, users
 from vignette.domain.identifications import not_theirs, with_primary
-from vignette.domain.locking import optimistically
+from vignette.domain.locking import optimistically, until_gone
 from vignette.domain.model import IdentificationKind, ProfileChanges, User, UserChanges
-from vignette.errors import Invalid, NotFound
+from vignette.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,18 +104,12 @@ def delete(user_id: str) -> None:
         NotFound: There is no such user.
         Unavailable: DynamoDB did not do it, or others keep writing to this user.
     """
-    was_there = False
+    find = until_gone(users.get)
 
     def read_and_delete() -> None:
-        nonlocal was_there
-        try:
-            user = users.get(user_id)
-        except NotFound:
-            if was_there:
-                return  # an attempt was carried out, and its answer was lost
-            raise
-        was_there = True
-        table.transact([*users.removal(user), *pictures.removal(user)])
+        user = find(user_id)
+        if user:
+            table.transact([*users.removal(user), *pictures.removal(user)])
 
     optimistically(read_and_delete)
     uploads.discard(*uploads.ids_of(user_id, at_most=settings.MAX_UPLOADS_DELETED_AT_ONCE))
@@ -151,8 +145,7 @@ def _with_primary(kind: IdentificationKind, user: User, value: str | None) -> Us
     """
     if value is None:
         return user
-    existing = kind.of(user)
-    wanted = next((each for each in existing if each.value.lower() == value.lower()), None)
+    wanted = next((each for each in kind.of(user) if each.value.lower() == value.lower()), None)
     if wanted is None:
         raise Invalid(not_theirs(kind))
-    return kind.on(user, (wanted, *(each for each in existing if each is not wanted)))
+    return kind.first(user, wanted)

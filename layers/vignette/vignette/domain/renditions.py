@@ -27,13 +27,7 @@ from vignette.domain.ids import (
 )
 from vignette.domain.locking import optimistically
 from vignette.domain.model import Upload, UploadState
-from vignette.errors import (
-    NotFound,
-    UnusablePhoto,
-    UploadFailed,
-    UploadInUse,
-    UploadNotReady,
-)
+from vignette.errors import NotFound, UnusablePhoto
 
 if TYPE_CHECKING:
     from vignette.images import Result
@@ -370,14 +364,7 @@ def _framable(upload: Upload | None) -> Upload:
     """
     if upload is None or upload.expired:
         raise NotFound("upload")
-    if upload.reason:
-        raise UploadFailed(upload.reason)
-    if upload.state != UploadState.READY:
-        raise UploadNotReady(f"The upload is {upload.state}, not ready.")
-    if upload.in_use:
-        raise UploadInUse(
-            "The upload is a profile picture already, and its original photo was deleted."
-        )
+    uploads.require_unused(upload)
     return upload
 
 
@@ -392,13 +379,21 @@ def _is_framed(upload: Upload, crop: Crop | None) -> bool:
 
 
 def _fail(upload_id: str, reason: str, size: int | None = None) -> Delivery:
-    """Record on a pending upload that its photo, of a size in bytes, cannot be used."""
+    """Record on a pending upload that its photo, of a size in bytes, cannot be used.
+
+    Raises:
+        Unavailable: AWS did not do it.
+    """
     outcome = _finish(upload_id, {"state": UploadState.FAILED, "reason": reason}, size)
     return Delivery(outcome, reason if outcome == Outcome.FAILED else None)
 
 
 def _finish(upload_id: str, result: Mapping[str, object], size: int | None) -> Outcome:
-    """Record the result on a pending upload; else delete what this delivery has written."""
+    """Record the result on a pending upload; else delete what this delivery has written.
+
+    Raises:
+        Unavailable: AWS did not do it.
+    """
     expires_at = int(time.time()) + settings.UNUSED_UPLOAD_SECONDS
     action = table.Update(
         settings.uploads_table(),

@@ -21,7 +21,15 @@ from vignette.domain.ids import (
     user_key,
 )
 from vignette.domain.model import Upload, UploadKind, UploadScope, UploadState, now
-from vignette.errors import NotFound, TooManyUploads, Unavailable, UploadInUse, UploadUsed
+from vignette.errors import (
+    NotFound,
+    TooManyUploads,
+    Unavailable,
+    UploadFailed,
+    UploadInUse,
+    UploadNotReady,
+    UploadUsed,
+)
 
 BY_USER = "byUser"
 _HOUR = 3600  # seconds
@@ -216,6 +224,22 @@ def get(upload_id: str, *, owner: str | None = None) -> Upload:
     if upload.expired or (owner is not None and upload.user_id != owner):
         raise NotFound("upload")
     return upload
+
+
+def require_unused(upload: Upload) -> None:
+    """Refuse an upload that is not ready, or is a picture already.
+
+    Raises:
+        UploadFailed: It has failed.
+        UploadNotReady: It is pending.
+        UploadInUse: It is a picture already.
+    """
+    if upload.reason:
+        raise UploadFailed(upload.reason)
+    if upload.state != UploadState.READY:
+        raise UploadNotReady(f"The upload is {upload.state}, not ready.")
+    if upload.in_use:
+        raise UploadInUse("The upload is a picture already.")
 
 
 def delete(upload_id: str, *, owner: str | None = None) -> None:

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_core import Url
 
-from vignette.domain.ids import is_user_id
+from vignette.domain.ids import USER_ID, is_user_id
 from vignette.http.characters import NAME
 
 # The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
@@ -44,6 +44,11 @@ def _web_address(value: str) -> str:
 
 
 def _user_id(value: str) -> str:
+    """The value itself, if it has the form of a user's id.
+
+    Raises:
+        ValueError: It has not.
+    """
     if not is_user_id(value):
         raise ValueError("must have 1 to 255 letters, digits and . _ ~ : @ | + = , -")
     return value
@@ -72,7 +77,7 @@ Name = Annotated[
 UserId = Annotated[
     str,
     AfterValidator(_user_id),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9._~:@|+=,-]{1,255}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{USER_ID.pattern}$"}),
 ]
 USERNAME = r"^[A-Za-z0-9_.-]{1,64}$"
 Username = Annotated[str, StringConstraints(pattern=USERNAME)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Literal, NotRequired, TypedDict, cast
 
 from vignette import settings
@@ -10,6 +9,7 @@ from vignette.crop import Framing
 from vignette.domain import model, pictures, uploads
 from vignette.domain.ids import PREVIEW
 from vignette.domain.model import UploadKind, UploadScope, UploadState, UserState
+from vignette.http.moments import moment
 
 # Formats, by the names that the OpenAPI document knows them by.
 type DateTime = str
@@ -158,9 +158,9 @@ def user(user: model.User, origin: str) -> User:
         },
         "role": user.role,
         "state": user.state,
-        "lastLogin": _moment(user.last_login) if user.last_login is not None else None,
-        "createdAt": _moment(user.created_at),
-        "updatedAt": _moment(user.updated_at),
+        "lastLogin": moment(user.last_login) if user.last_login is not None else None,
+        "createdAt": moment(user.created_at),
+        "updatedAt": moment(user.updated_at),
     }
 
 
@@ -170,7 +170,7 @@ def ticket(ticket: uploads.Ticket) -> UploadForm:
         "uploadId": ticket.upload.id,
         "url": ticket.form.url,
         "fields": dict(ticket.form.fields),
-        "expiresAt": _moment(int(ticket.expires_at.timestamp() * 1000)),
+        "expiresAt": moment(int(ticket.expires_at.timestamp() * 1000)),
         "maxBytes": settings.MAX_UPLOAD_BYTES,
     }
 
@@ -195,8 +195,8 @@ def upload(upload: model.Upload) -> Upload:
     }
     known: dict[str, object] = {name: value for name, value in answer.items() if value is not None}
     known |= {
-        "createdAt": _moment(upload.created_at),
-        "expiresAt": _moment(upload.expires_at * 1000) if upload.expires_at else None,
+        "createdAt": moment(upload.created_at),
+        "expiresAt": moment(upload.expires_at * 1000) if upload.expires_at else None,
     }
     return cast("Upload", known)
 
@@ -221,9 +221,3 @@ def _preview(upload: model.Upload) -> Url | None:
     if not (upload.preview and upload.digest) or upload.in_use:
         return None
     return pictures.rendition_url(upload.id, upload.digest, PREVIEW)
-
-
-def _moment(milliseconds: int) -> DateTime:
-    """RFC 3339, in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
