@@ -92,7 +92,7 @@ print(json.dumps({{"CPU ms": cpu, "MiB": used.ru_maxrss / 1024}}))
 _LARGE_PAGES = """
 process = helper.process
 def with_large_pages(*arguments):
-    helper._set_up_heap(ctypes.CDLL(None))
+    helper._set_up_heap()
     return process(*arguments)
 helper.process = with_large_pages
 """

@@ -592,19 +592,15 @@ def test_where_there_is_no_heap_to_set_up_pictures_are_the_same(
 _WITHOUT_MALLOPT = """
 import ctypes
 
-libraries = ctypes.CDLL
+
+class WithoutMallopt(ctypes.CDLL):
+    def __getattr__(self, name):
+        if name == "mallopt":
+            raise AttributeError(name)
+        return super().__getattr__(name)
 
 
-class Libc:
-    prctl = libraries(None).prctl
-
-
-class Libraries(libraries):
-    def __new__(cls, name):
-        return libraries(name) if name else Libc
-
-
-ctypes.CDLL = Libraries
+ctypes.CDLL = WithoutMallopt
 """
 
 

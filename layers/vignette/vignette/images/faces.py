@@ -13,7 +13,8 @@ sum of shifted copies of one flat array, which NumPy computes at the speed of th
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,9 @@ def load() -> _Network:
     Raises:
         ValueError: The file has another network's parameters.
     """
-    parameters = np.frombuffer((files(WEIGHTS) / "yunet.f32").read_bytes(), "<f4")
+    # `importlib.resources` would bring a dozen modules that every child has to share.
+    package = Path(str(import_module(WEIGHTS).__file__)).parent
+    parameters = np.frombuffer((package / "yunet.f32").read_bytes(), "<f4")
     at = 0
 
     def take(*shape: int) -> Array:

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import import_module
 from io import BytesIO
 from math import ceil
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import PIL.ImageFile
 from PIL import Image, ImageChops
@@ -25,6 +25,9 @@ from PIL.ImageFile import ImageFile
 from vignette import settings
 from vignette.images import libwebp
 from vignette.images.messages import UnreadableImage
+
+if TYPE_CHECKING:
+    from PIL.JpegImagePlugin import JpegImageFile
 
 Format = Literal["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIC", "ICO"]
 # How many bytes of a file tell its format.
@@ -149,54 +152,58 @@ def open_source(data: bytes) -> Source:
 
 
 def _open_jpeg(data: bytes) -> Source:
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    def opened() -> JpegImageFile:
-        image = JpegImageFile(_File(data))
-        if image.mode == "CMYK" and "adobe" not in image.info:
-            # Pillow takes every CMYK for Adobe's, which stores ink the other way round.
-            image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
-        return image
-
-    image = opened()
+    image = _jpeg_image(data)
     width, height = image.size
-    whole: dict[int, Raster] = {}  # by the factor that it was shrunk by
-    glanced: list[Raster] = []
+    whole: Raster | None = (
+        None  # decoded to be shown, and kept: more than one picture is cut out of it
+    )
+    is_decoded = False
 
     def shrunk(factor: int, bottom: int | None = None) -> Raster:
-        """The photo, shrunk by a factor; down to a row of it if that is given."""
-        current = opened() if whole or glanced else image
+        """The photo, shrunk by a factor; down to a row of it if that is given.
+
+        Raises:
+            ValueError: It has too many scans.
+        """
+        nonlocal is_decoded
+        if not is_decoded and _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
+            raise ValueError("too many scans")
+        current = _jpeg_image(data) if is_decoded else image
+        is_decoded = True
         current.draft(None, (width // factor, height // factor))
         across = max(1, round(width / current.width))
         if bottom is not None:
             _load_upper_rows(current, ceil(bottom / across))
         return replace(_raster(current), scale=(1 / across, 1 / across))
 
-    def check_scans() -> None:
-        if _jpeg_scans(data) * width * height > _MAX_SCANNED_PIXELS:
-            raise ValueError("too many scans")
-
     def decode(box: Box, side: int) -> Raster:
-        check_scans()
-        most = min(box[2] - box[0], box[3] - box[1]) // max(1, side)
-        for factor, raster in whole.items():
-            if factor <= max(1, most):
-                return raster
-        if whole or glanced:  # the file is whole: what is below the box would be of no use
+        nonlocal whole
+        most = max(1, min(box[2] - box[0], box[3] - box[1]) // max(1, side))
+        if whole and 1 / whole.scale[0] <= most:
+            return whole
+        if is_decoded:  # the file is whole: what is below the box would be of no use
             return shrunk(_jpeg_factor(most), box[3])
-        raster = shrunk(_jpeg_factor(most))
-        whole[round(1 / raster.scale[0])] = raster
-        return raster
+        whole = shrunk(_jpeg_factor(most))
+        return whole
 
     def glance(longer: int, side: int) -> Raster:
-        check_scans()
-        if not whole:
-            # Twice the pixels across cost an eighth more time, and spare most faces another decode.
-            most = min(max(width, height) // longer, min(width, height) // (2 * side))
-            glanced.append(shrunk(_jpeg_factor(most)))
-        return glanced[-1] if glanced else next(iter(whole.values()))
+        if whole:
+            return whole
+        # Twice the pixels across cost an eighth more time, and spare most faces another decode.
+        most = min(max(width, height) // longer, min(width, height) // (2 * side))
+        return shrunk(_jpeg_factor(most))
 
     return _source("JPEG", image, decode, glance)
+
+
+def _jpeg_image(data: bytes) -> "JpegImageFile":
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    image = JpegImageFile(_File(data))
+    if image.mode == "CMYK" and "adobe" not in image.info:
+        # Pillow takes every CMYK for Adobe's, which stores ink the other way round.
+        image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
+    return image
 
 
 def _jpeg_factor(most: int) -> int:

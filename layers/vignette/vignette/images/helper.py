@@ -37,6 +37,10 @@ _MAX_REQUEST_BYTES = 64 * 1024
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _NOBODY = 65534
 
+_libc = ctypes.CDLL(None)
+_libc.malloc.restype, _libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
 
 def serve(control_fd: int) -> None:
     """Fork for every photo that the function tells of, until it ends."""
@@ -66,34 +70,32 @@ def serve(control_fd: int) -> None:
         os.waitpid(child, 0)
 
 
-def _set_up_heap(libc: ctypes.CDLL) -> None:
+def _set_up_heap() -> None:
     """Give this process a heap of large pages, on top of what it has.
 
     A child begins without memory, and the kernel has to clear it page by page. With large pages
     that is next to nothing (docs/decisions.md). The child does it: a page that its parent has used
     is copied in small ones.
     """
-    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for name, value in (
         (_M_ARENA_MAX, 1),  # threads use the same heap
         (_M_MMAP_THRESHOLD, _HEAP_BYTES // 2),
         (_M_TRIM_THRESHOLD, 2 * _HEAP_BYTES),
         (_M_TOP_PAD, _HEAP_BYTES),
     ):
-        libc.mallopt(name, value)
-    block = libc.malloc(_MORE_THAN_LEFT)  # the heap grows
+        _libc.mallopt(name, value)
+    block = _libc.malloc(_MORE_THAN_LEFT)  # the heap grows
     end = block + _MORE_THAN_LEFT
     begin = -(-end // _HUGE_PAGE) * _HUGE_PAGE
-    libc.madvise(begin, _HEAP_BYTES, _MADV_HUGEPAGE)
-    libc.malloc(begin - end)  # nobody uses it: what is used are large pages
+    _libc.madvise(begin, _HEAP_BYTES, _MADV_HUGEPAGE)
+    _libc.malloc(begin - end)  # nobody uses it: what is used are large pages
 
 
 def _process_and_exit(channel: socket.socket, size: int, wanted: Wanted) -> None:
     """What a child does, from beginning to end."""
     try:
         with suppress(AttributeError):  # glibc's, and Linux's
-            _set_up_heap(ctypes.CDLL(None))
+            _set_up_heap()
         _give_up_rights()
         data = channel.recv(size, socket.MSG_WAITALL)
         channel.sendall(_answer(data, wanted))
@@ -136,7 +138,7 @@ def _give_up_rights() -> None:
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.alarm(SECONDS)
     for limit, most in (
         (resource.RLIMIT_CORE, 0),
