@@ -20,8 +20,8 @@ from vignette.images.isolation import forbid_inspection
 from vignette.images.messages import Result, UnreadableImage, Wanted, pack_reason
 from vignette.images.photo import load_detector, open_photo, placeholder
 
-# What a child may use: at most twice of what the costliest photos take that people send, which are
-# of 50 megapixels and 10 MiB, HEIC (2.4 s) and AVIF with all of its colours (585 MiB).
+# What a child may use: at most twice what the costliest photos take that people send. Those are of
+# 50 megapixels and 10 MiB: HEIC for time, AVIF with all of its colours for memory (SECURITY.md).
 CPU_SECONDS = 5
 SECONDS = 20  # of the clock, on however busy a machine
 DATA_BYTES = 640 * 1024 * 1024

@@ -111,7 +111,7 @@ class Helper:
             self._process.wait()
 
     def ask(self, data: bytes, wanted: Wanted) -> bytes:
-        """A photo's answer, which may be cut off.
+        """Send a photo to a child and return the bytes of its answer, which may be incomplete.
 
         Raises:
             Unavailable: The decoder does not run.
