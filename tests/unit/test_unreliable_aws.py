@@ -4,14 +4,13 @@ import socket
 import socketserver
 import struct
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 from tests.unit import conftest
 from tests.unit.conftest import ENVIRONMENT, LambdaContext, Service, new_environment
 
-from vignette.adapters import bucket, deadline, table
+from vignette.adapters import aws, bucket, deadline, table
 from vignette.errors import Unavailable
 
 BODY = b"a picture"
@@ -29,11 +28,21 @@ KEYS = whole(b"<ListBucketResult><Contents><Key>some/key</Key></Contents></ListB
 HANGING = b""
 
 
+class Clock:
+    """Passes only while a server is waited for: a busy machine takes nothing of an invocation."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 class Server(socketserver.ThreadingTCPServer):
     """Answers its first requests with what it was told to, and all others with the last of that.
 
     After an answer that is not whole it closes the connection, with a reset or as if all was said,
-    or keeps it open and says nothing.
+    or keeps it open and says nothing, for which its clients wait as long as they ever do.
     """
 
     daemon_threads = True
@@ -46,6 +55,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.resets = True
         self.is_over = threading.Event()
         self.requests = 0
+        self.clock = Clock()
 
 
 class Conversation(socketserver.BaseRequestHandler):
@@ -57,6 +67,8 @@ class Conversation(socketserver.BaseRequestHandler):
         self.request.recv(65536)
         self.server.requests += 1
         answers = self.server.answers
+        if self.server.keeps_open:
+            self.server.clock.seconds += aws._READ_SECONDS
         self.request.sendall(answers.pop(0) if len(answers) > 1 else answers[0])
         if self.server.keeps_open:
             self.server.is_over.wait(20)
@@ -75,6 +87,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
         monkeypatch.setenv("SECRET_KEY_ARN", "arn:aws:secretsmanager:eu-central-1:1:secret:key")
         new_environment()
+        monkeypatch.setattr(deadline, "time", server.clock)
         deadline.begin(60_000)
         yield server
         server.is_over.set()
@@ -132,28 +145,23 @@ def test_a_list_of_objects_that_breaks_off_is_asked_for_again(server: Server) ->
 
 
 @pytest.mark.parametrize(
-    ("function", "method", "path"),
+    ("method", "path"),
     [
-        ("profiles", "GET", "/api/v1/shared/users/x"),
-        ("clerk", "GET", "/v1/users/x"),
-        ("authgear_graphql", "POST", "/_api/admin/graphql"),
+        ("GET", "/api/v1/shared/users/x"),
+        ("GET", "/v1/users/x"),
+        ("POST", "/_api/admin/graphql"),
     ],
 )
 def test_a_call_that_hangs_is_answered_before_the_function_ends(
-    server: Server,
-    monkeypatch: pytest.MonkeyPatch,
-    function: str,
-    method: str,
-    path: str,
+    server: Server, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
     server.answers, server.keeps_open = [HANGING], True
     context = LambdaContext(remaining_milliseconds=7_500)
     monkeypatch.setattr(conftest, "LambdaContext", lambda **_: context)
-    started = time.monotonic()
     answer = conftest._deployed[-1].call(method, path, "{}", token="any key")
-    assert time.monotonic() - started < 7
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert server.requests >= 1
+    assert server.requests == 1
+    assert deadline.remaining() > 1
 
 
 def test_an_empty_key_of_s3_is_sent_to_nobody(server: Server) -> None:
