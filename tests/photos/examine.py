@@ -1,8 +1,9 @@
 """Make the renditions of every file in a directory, and print what that took as JSON.
 
 Run as `python -m tests.photos.examine DIRECTORY`, so that memory is measured in a new process.
-With `--here` the files are decoded in this process, and it is told by which of Pillow's decoders;
-with `--costliest` everything that is ever made of a photo is made, on one processor.
+With `--here` the files are decoded in this process, and it is told which formats were decoded, and
+by which of Pillow's decoders. With `--costliest` everything that is ever made of a photo is made,
+on one processor.
 """
 
 import io
@@ -11,13 +12,14 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from vignette import settings
-from vignette.images import UnreadableImage, Wanted, helper, isolation
+from vignette.images import UnreadableImage, Wanted, formats, helper, isolation
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
@@ -29,14 +31,7 @@ EVERYTHING = Wanted(
 
 
 def main(directory: Path, *, here: bool, wanted: Wanted) -> None:
-    decoders: set[str] = set()
-    get_decoder: Callable[..., Any] = Image._getdecoder
-
-    def recording(mode: str, name: str, *rest: object) -> object:
-        decoders.add(name)
-        return get_decoder(mode, name, *rest)
-
-    setattr(Image, "_getdecoder", recording)  # noqa: B010
+    decoders = _record_decoders()
     process = helper.process if here else isolation.process
     files = {}
     for path in sorted(directory.iterdir()):
@@ -61,6 +56,34 @@ def main(directory: Path, *, here: bool, wanted: Wanted) -> None:
         "decoders": sorted(decoders),
     }
     print(json.dumps(facts))
+
+
+def _record_decoders() -> set[str]:
+    """The formats that are decoded from now on, and the decoders of Pillow that are used."""
+    used: set[str] = set()
+    get_decoder: Callable[..., Any] = Image._getdecoder
+    open_source = formats.open_source
+
+    def recording(mode: str, name: str, *rest: object) -> object:
+        used.add(name)
+        return get_decoder(mode, name, *rest)
+
+    def recorded(data: bytes) -> formats.Source:
+        source = open_source(data)
+
+        def noted[**P, R](decode: Callable[P, R]) -> Callable[P, R]:
+            def run(*args: P.args, **kwargs: P.kwargs) -> R:
+                used.add(source.format)
+                return decode(*args, **kwargs)
+
+            return run
+
+        glance = source.glance and noted(source.glance)
+        return replace(source, decode=noted(source.decode), glance=glance)
+
+    setattr(Image, "_getdecoder", recording)  # noqa: B010
+    setattr(formats, "open_source", recorded)  # noqa: B010
+    return used
 
 
 def _peak_bytes() -> int:

@@ -1,6 +1,6 @@
 """Mutated photos, for a minute; and all that was ever found that way."""
 
-import time
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,20 +15,22 @@ SECONDS = 60
 
 @pytest.mark.matrix
 def test_a_mutated_photo_ends_in_renditions_or_in_a_reason(
-    record_property: Callable[[str, object], None],
+    record_property: Callable[[str, object], None], tmp_path: Path
 ) -> None:
-    seed = time.time_ns()
+    seed = random.randrange(10**6)
     report = fuzz.fuzz(SECONDS, seed)
+    record_property("is the seed of the mutated photos", seed)
     record_property("mutated photos", report.files)
     record_property("seconds of mutated photos", round(report.seconds))
     record_property("finds among mutated photos", len(report.finds))
-    assert report.files > SECONDS
-    assert fuzz.keep(report) == [], f"seed {seed}"
+    assert report.files
+    # Whoever mends the cause moves a find to the others that were found once.
+    assert fuzz.keep(report, tmp_path) == [], f"seed {seed}"
 
 
 @pytest.mark.parametrize("path", sorted(fuzz.FINDS.iterdir()), ids=lambda path: path.name)
 def test_what_was_found_once_ends_in_renditions_or_in_a_reason(path: Path) -> None:
-    started = time.monotonic()
+    data = path.read_bytes()
     with suppress(UnreadableImage):
-        assert process(path.read_bytes(), Wanted()).renditions.keys() == Wanted().names
-    assert time.monotonic() - started < fuzz.SLOW_SECONDS
+        assert process(data, Wanted()).renditions.keys() == Wanted().names
+    assert not fuzz.is_slow(data)

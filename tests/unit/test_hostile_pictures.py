@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -449,13 +448,13 @@ def test_only_the_decoder_of_its_own_format_reads_a_photo(examine: Examine) -> N
     }
     examined = examine(nested, "--here")
     assert examined.all_are("corrupt_image"), examined.outcomes
-    assert examined.decoders == []
+    assert examined.decoders == ["HEIC"]  # which the last of them says it is
 
 
 def test_photos_use_the_decoders_of_the_accepted_formats_only(examine: Examine) -> None:
     examined = examine({each: small(each) for each in FORMATS}, "--here")
     assert examined.all_are("ready")
-    assert set(examined.decoders) <= {"jpeg", "zip", "gif", "raw"}
+    assert set(examined.decoders) == {*FORMATS, "jpeg", "zip", "gif", "raw"}
 
 
 def test_profiles_and_exif_that_lie_are_ignored(examine: Examine) -> None:
@@ -521,27 +520,16 @@ def findings(result: Result) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("action", "reason"),
-    [
-        ("sleeping", "corrupt_image"),
-        ("computing", "corrupt_image"),
-        ("hoarding", "corrupt_image"),
-        ("crashing", "corrupt_image"),
-        ("failing", "corrupt_image"),
-        ("writing", "corrupt_image"),
-    ],
+    "action", ["sleeping", "computing", "hoarding", "crashing", "failing", "writing"]
 )
 def test_a_decoder_that_does_not_end_well_is_ended(
-    taken_over: Callable[[str], Answer],
-    action: str,
-    reason: str,
-    capfd: pytest.CaptureFixture[str],
+    taken_over: Callable[[str], Answer], action: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answer = taken_over(action)
     for _ in range(2):  # the helper goes on
         with pytest.raises(UnreadableImage) as caught:
             answer()
-        assert caught.value.reason == reason
+        assert caught.value.reason == "corrupt_image"
     assert capfd.readouterr().err == ""
 
 
@@ -573,8 +561,7 @@ def test_a_helper_that_has_ended_is_started_again() -> None:
     assert isolation._helper is not None
     running = isolation._helper._process.pid
     os.kill(running, signal.SIGKILL)
-    while Path(f"/proc/{running}/stat").read_text().split()[2] != "Z":
-        time.sleep(0.01)
+    os.waitid(os.P_PID, running, os.WEXITED | os.WNOWAIT)  # it has ended, and is not waited for
     assert process(data, Wanted()) == before
 
 
