@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.run import new_seed, run
+from tests.chaos.run import new_seed, run, timeouts
 from tests.e2e.kills import OwnStack
 
 
@@ -21,7 +21,9 @@ def main() -> int:
     stack = OwnStack(directory)
     try:
         stack.start()
-        this, wrong = run(stack.client(), arguments.seconds, arguments.seed)
+        client = stack.client()
+        this, wrong = run(client, arguments.seconds, arguments.seed)
+        wrong += timeouts(client)
     finally:
         stack.kill()
     faults = sum(this.proxy.faults.values())

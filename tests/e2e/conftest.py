@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import jwt
 import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext
+from tests.e2e import logs
 from tests.e2e.browser import browser, context, page  # noqa: F401
 
 if TYPE_CHECKING:
@@ -29,18 +31,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 PHOTOS = ROOT / "tests" / "photos"
 _START_SECONDS = 600  # the first start builds everything
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The logs are searched last, when all other tests of the process have left theirs."""
-    items.sort(key=lambda item: item.path == Path(__file__).with_name("test_logs.py"))
+# Below those that systems give to connections by themselves, which tests open by the thousand.
+_FIRST_PORT = 20_000
+_PORTS = 500  # of each test process
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What .local/stack.json says of a stack of this test process's own.
 
-    Its tests run one after the other: they take permissions away and count what is stored.
+    Its tests run one after the other: they take permissions away and count what is stored. After
+    the last of them nothing secret or personal may be in the logs of its functions.
     With STACK_FILE set to the stack.json of a running stack, that one is used instead.
     """
     running = os.environ.get("STACK_FILE")
@@ -54,6 +55,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     finally:
         process.terminate()
         process.wait(60)
+    assert logs.leaks(state / "logs") == []
 
 
 def start_stack(state: Path, port: int, *, own_group: bool = False) -> "subprocess.Popen[bytes]":
@@ -84,11 +86,28 @@ def facts_of_stack(state: Path, process: "subprocess.Popen[bytes]") -> dict[str,
     return facts
 
 
+def _own_ports() -> Iterator[int]:
+    """The ports that are this test process's own, in any order."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    first = _FIRST_PORT + int(worker) % 20 * _PORTS
+    yield from random.sample(range(first, first + _PORTS), _PORTS)
+
+
+_own = _own_ports()
+
+
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A port of this machine that nobody uses, nor will before its server listens."""
+    return next(port for port in _own if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 @pytest.fixture
@@ -99,6 +118,7 @@ def own_stack(tmp_path: Path) -> "Iterator[OwnStack]":
     stack = OwnStack(tmp_path)
     yield stack
     stack.kill()
+    assert stack.leaks() == []
 
 
 class Client:
@@ -267,8 +287,9 @@ class Client:
 
     def objects(self, prefix: str) -> set[str]:
         """The keys of the bucket's objects under a prefix."""
-        found = self.aws("s3").list_objects_v2(Bucket=self.stack["bucket"], Prefix=prefix)
-        return {entry["Key"] for entry in found.get("Contents", [])}
+        paginator = self.aws("s3").get_paginator("list_objects_v2")
+        pages = paginator.paginate(Bucket=self.stack["bucket"], Prefix=prefix)
+        return {entry["Key"] for each in pages for entry in each.get("Contents", [])}
 
 
 def create_with_id(client: Client, user_id: str) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.e2e import logs
 from tests.e2e.conftest import (
     PHOTOS,
     Client,
@@ -32,10 +33,11 @@ from tests.e2e.conftest import (
     start_stack,
 )
 
+from vignette import settings
+
 CLIENTS = 4
 PHOTO = (PHOTOS / "china.jpg").read_bytes()
 JUNK = b"no photo"
-SIZES = (64, 128, 256, 512)
 # How long the stack may live once it starts, or once so many photos have been sent.
 MAXIMUM_SECONDS = 3.0
 MAXIMUM_PHOTOS = 10
@@ -61,8 +63,13 @@ class OwnStack:
     def kill(self) -> None:
         """End the stack and its functions where they are."""
         if self._process:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)
+
+    def leaks(self) -> list[str]:
+        """What its functions have logged and should not have."""
+        return logs.leaks(self._state / "logs")
 
 
 @dataclass
@@ -80,6 +87,8 @@ class Load:
 
     def __init__(self, client: Client, told: Told, seed: int) -> None:
         self._stopped = threading.Event()
+        self._failures: list[Exception] = []
+        client.http.event_hooks["response"] = [_take_failure_for_no_answer]
         self._clients = [
             threading.Thread(target=self._work, args=(client, told, random.Random(seed + number)))
             for number in range(CLIENTS)
@@ -88,15 +97,24 @@ class Load:
             each.start()
 
     def stop(self) -> None:
-        """Wait until every client has its answer, or has none."""
+        """Wait until every client has its answer, or has none.
+
+        Raises:
+            ExceptionGroup: Clients were answered what they never should have been.
+        """
         self._stopped.set()
         for each in self._clients:
             each.join()
+        if self._failures:
+            raise ExceptionGroup("clients have failed", self._failures)
 
     def _work(self, client: Client, told: Told, chance: random.Random) -> None:
-        while not self._stopped.is_set():
-            with suppress(httpx.HTTPError):  # nobody there any more
-                self._one_user(client, told, chance)
+        try:
+            while not self._stopped.is_set():
+                with suppress(httpx.HTTPError):  # nobody there any more
+                    self._one_user(client, told, chance)
+        except Exception as failure:
+            self._failures.append(failure)
 
     def _one_user(self, client: Client, told: Told, chance: random.Random) -> None:
         user_id = client.create_user()["id"]
@@ -106,6 +124,7 @@ class Load:
         upload_id = form["uploadId"]
         told.uploads[upload_id] = is_photo
         sent = client.send(form, PHOTO if is_photo else JUNK)
+        _take_failure_for_no_answer(sent)
         assert sent.status_code == 204, sent.text
         told.sent.add(upload_id)
         if is_photo and chance.random() < 0.5:
@@ -114,6 +133,12 @@ class Load:
                 answer = client.set_picture(me, upload_id)
                 assert answer.status_code == 200, answer.text
                 told.pictures[user_id] = upload_id
+
+
+def _take_failure_for_no_answer(answer: httpx.Response) -> None:
+    """Raise where the stack says that it cannot answer: it may be about to end."""
+    if answer.is_server_error:
+        answer.raise_for_status()
 
 
 def kill_often(stack: OwnStack, times: int, seed: int) -> Told:
@@ -130,7 +155,7 @@ def kill_often(stack: OwnStack, times: int, seed: int) -> Told:
         if number % 3 != 1:
             load = Load(stack.client(), told, seed + 100 * number)
             wanted = len(told.sent) + chance.randint(1, MAXIMUM_PHOTOS)
-            eventually(lambda wanted=wanted: len(told.sent) >= wanted)
+            assert eventually(lambda wanted=wanted: len(told.sent) >= wanted, seconds=120)
         time.sleep(chance.uniform(0, MAXIMUM_SECONDS))
         stack.kill()
         if load:
@@ -165,7 +190,7 @@ def check(client: Client, told: Told) -> Counter[str]:
         elif upload["state"] == "ready":
             assert told.uploads[upload_id]
             keys = {key.rpartition("/")[2] for key in client.objects(f"renditions/{upload_id}/")}
-            assert keys == {f"{size}.webp" for size in SIZES}
+            assert keys == {f"{size}.webp" for size in settings.RENDITION_SIZES}
     _nothing_is_left_of_what_expires(client)
     return Counter(each["state"] for each in found.values())
 

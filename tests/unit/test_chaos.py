@@ -1,6 +1,11 @@
 """The comparison at the end of a run of faults: everything that it looks for is noticed."""
 
+import random
+from typing import Any
+
+import httpx
 from tests.chaos.history import Change, History
+from tests.chaos.run import Run
 
 NAMED: dict[str, str | None] = {"name": "Ada"}
 
@@ -91,3 +96,31 @@ def test_an_answer_that_never_should_have_been_is_told() -> None:
     made = history()
     made.wrong.append("500")
     assert wrong(made) == ["500"]
+
+
+class Stranger:
+    """A client whose stack answers everything with one answer."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self.key: dict[str, str] = {}
+        self.http = httpx.Client(
+            base_url="http://stack", transport=httpx.MockTransport(lambda _: answer)
+        )
+
+
+def run_against(answer: httpx.Response) -> Run:
+    stranger: Any = Stranger(answer)
+    return Run(stranger, stranger)
+
+
+def test_an_answer_that_is_no_json_is_told() -> None:
+    this = run_against(httpx.Response(500, text="<h1>500</h1>"))
+    assert this.ask("GET", "/path") is None
+    assert this.history.wrong == ["GET /path is answered 500: <h1>500</h1>"]
+
+
+def test_a_client_that_fails_is_told() -> None:
+    this = run_against(httpx.Response(201, text="no user"))
+    this.until_over(this.work, random.Random(1))
+    [told] = this.history.wrong
+    assert told.startswith("work has failed: JSONDecodeError")
