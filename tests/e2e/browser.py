@@ -1,7 +1,4 @@
-"""A real browser, Debian's Chromium driven by Playwright, and what a person does in it.
-
-Where there is no Chromium, tests skip.
-"""
+"""A real browser, Debian's Chromium driven by Playwright, and what a person does in it."""
 
 import io
 import os
@@ -48,7 +45,7 @@ def browser() -> Iterator[Browser]:
     """The browser of this test run."""
     found = chromium()
     if found is None:
-        pytest.skip("there is no Chromium: apt-get install chromium, or set CHROMIUM to its path")
+        pytest.fail("there is no Chromium: apt-get install chromium, or set CHROMIUM to its path")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         yield browser

@@ -3,13 +3,11 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.e2e import npm
 from tests.e2e.conftest import PHOTOS, Client
 from tests.ids import IDS
@@ -17,9 +15,6 @@ from tests.ids import IDS
 SDK = Path(__file__).parent / "clerk"
 
 
-@pytest.mark.skipif(
-    shutil.which("npm") is None, reason="Node.js with npm is needed to run Clerk's JavaScript SDK"
-)
 def test_every_call_of_the_javascript_sdk_works(stack: dict[str, Any], client: Client) -> None:
     """The calls and what they have to answer are in clerk/sdk.test.mjs."""
     npm.install(SDK)

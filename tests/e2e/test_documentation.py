@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e import docker
 from tests.e2e.conftest import ROOT
 
 _BLOCK = re.compile(r"^```sh(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -16,16 +16,8 @@ _PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in ROOT.glob
 _TWO_COMMANDS = re.compile(r"^make (run|test)\b.*$", re.MULTILINE)
 
 
-def _has_docker() -> bool:
-    docker = shutil.which("docker")
-    if docker is None:
-        return False
-    return subprocess.run([docker, "info"], capture_output=True).returncode == 0
-
-
-def _script(page: str) -> str:
-    """The blocks of a page that need no AWS account, nor a Docker engine if there is none."""
-    left_out = {"aws"} if _has_docker() else {"aws", "docker"}
+def _script(page: str, *left_out: str) -> str:
+    """The blocks of a page but those that need what is not here."""
     blocks = _BLOCK.findall((ROOT / page).read_text("utf-8"))
     return "\n".join(_TWO_COMMANDS.sub("", text) for mark, text in blocks if mark not in left_out)
 
@@ -45,11 +37,12 @@ def checkout(stack: dict[str, Any], tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in _PAGES if _script(page).strip()])
+@pytest.mark.parametrize("page", [page for page in _PAGES if _script(page, "aws").strip()])
 def test_the_commands_of_a_page_run_as_printed(
     page: str, stack: dict[str, Any], checkout: Path
 ) -> None:
-    script = _script(page).replace("http://localhost:3000", stack["baseUrl"])
+    left_out = ["aws"] if docker.has_engine() else ["aws", "docker"]
+    script = _script(page, *left_out).replace("http://localhost:3000", stack["baseUrl"])
     # curl fails where the service refuses, which it does not do by itself.
     strict = 'set -euo pipefail\ncurl() { command curl --fail-with-body --show-error "$@"; }\n'
     done = subprocess.run(

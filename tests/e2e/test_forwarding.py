@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import uuid
@@ -104,8 +103,6 @@ def server(
         (tmp_path / "server.py").write_text(printed("Flask", "python") + FLASK)
         command = [sys.executable, "server.py"]
     else:
-        if shutil.which("npm") is None:
-            pytest.skip("Node.js with npm is needed")
         npm.install(EXPRESS)
         (tmp_path / "node_modules").symlink_to(EXPRESS / "node_modules")
         (tmp_path / "server.mjs").write_text(printed("Express", "js") + OTHER_ROUTES)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -93,8 +92,6 @@ FRAMEWORKS = {
 @pytest.fixture(params=FRAMEWORKS)
 def application(request: pytest.FixtureRequest, site: Site) -> str:
     """The address of an application that was built with a framework."""
-    if shutil.which("npm") is None:
-        pytest.skip("Node.js with npm is needed")
     npm.install(PROJECT)
     language, files, plugin = FRAMEWORKS[request.param]
     [component] = re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)

@@ -21,8 +21,6 @@ await manageUsers(url, key, email);
 console.log(await setPicture(url, token, await openAsBlob(photo)));
 """
 
-pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js with npm is needed")
-
 
 def run(folder: Path, *command: str, sent: str = "") -> str:
     """What a command prints; it has to succeed."""
