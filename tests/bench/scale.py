@@ -129,11 +129,11 @@ def index_limits(units: int, *, partitions: int, placements: int = 10_000) -> li
 def main() -> None:
     """Print both."""
     scenarios = [
-        ("a million created in an hour", CREATION, 278, 3600, 4),
-        ("500 created a second, for a minute", CREATION, 500, 60, 4),
-        ("1,000 created a second, for a minute", CREATION, 1000, 60, 4),
+        ("a million created in an hour", CREATION, 278, 3600, NEW_PARTITIONS),
+        ("500 created a second, for a minute", CREATION, 500, 60, NEW_PARTITIONS),
+        ("1,000 created a second, for a minute", CREATION, 1000, 60, NEW_PARTITIONS),
         ("1,000 created a second, warm for 16,000 units", CREATION, 1000, 60, 16),
-        ("1,000 changed a second, for a minute", CHANGE, 1000, 60, 4),
+        ("1,000 changed a second, for a minute", CHANGE, 1000, 60, NEW_PARTITIONS),
         ("1,000 changed a second, warm for 16,000 units", CHANGE, 1000, 60, 16),
     ]
     lines = []

@@ -1,7 +1,7 @@
 """How many users are created and changed in a second: docs/scale.md, in small."""
 
 import pytest
-from tests.bench.scale import CHANGE, CREATION, index_limits, run
+from tests.bench.scale import CHANGE, CREATION, NEW_PARTITIONS, Write, index_limits, run
 from tests.template import functions, resource, template
 
 from vignette import settings
@@ -12,21 +12,18 @@ WARM = 16  # partitions, with WarmWrites=16000
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_million_users_an_hour_are_created_without_a_503(seed: int) -> None:
-    found = run(CREATION, rate=278, seconds=30, partitions=4, seed=seed)
+    found = run(CREATION, rate=278, seconds=30, partitions=NEW_PARTITIONS, seed=seed)
     assert (found["done"], found["refused"]) == (8340, 0)
 
 
 @pytest.mark.parametrize("write", [CREATION, CHANGE], ids=["created", "changed"])
-def test_warm_tables_take_a_thousand_a_second_without_a_503(
-    write: object, request: pytest.FixtureRequest
-) -> None:
-    wanted = CREATION if write is CREATION else CHANGE
-    found = run(wanted, rate=1000, seconds=20, partitions=WARM, seed=1)
+def test_warm_tables_take_a_thousand_a_second_without_a_503(write: Write) -> None:
+    found = run(write, rate=1000, seconds=20, partitions=WARM, seed=1)
     assert (found["done"], found["refused"]) == (20_000, 0)
 
 
 def test_the_simulation_finds_tables_that_are_too_cold() -> None:
-    assert run(CREATION, rate=1000, seconds=5, partitions=4, seed=1)["refused"] > 0
+    assert run(CREATION, rate=1000, seconds=5, partitions=NEW_PARTITIONS, seed=1)["refused"] > 0
 
 
 def test_the_simulation_finds_attempts_that_are_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
