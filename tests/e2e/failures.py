@@ -10,6 +10,7 @@ from tests.e2e.conftest import PHOTOS, Client, eventually
 from tests.e2e.roles import Role
 
 PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
+PATIENCE = 30.0  # seconds that are waited for what has to come, on however busy a machine
 
 
 def deleted_upload(client: Client) -> str:
@@ -20,7 +21,7 @@ def deleted_upload(client: Client) -> str:
     return f"renditions/{upload_id}/"
 
 
-def given_up_photo_ends_in_the_queue(client: Client) -> bool:
+def given_up_photo_ends_in_the_queue(client: Client, *, seconds: float = PATIENCE) -> bool:
     """Whether an event arrives in the dead-letter queue that the marking of uploads takes, or not.
 
     Both of them, one after the other.
@@ -32,31 +33,33 @@ def given_up_photo_ends_in_the_queue(client: Client) -> bool:
             InvocationType="Event",
             Payload=json.dumps({"requestPayload": payload}),
         )
-    return _is_in_the_queue(client, taken, refused)
+    return _is_in_the_queue(client, taken, refused, seconds=seconds)
 
 
-def objects_are_deleted_later(client: Client) -> bool:
+def objects_are_deleted_later(client: Client, *, seconds: float = PATIENCE) -> bool:
     """Whether objects that could not be deleted at once are deleted when they can be."""
     with client.impatient_queue(tries=100):
         with Role(client, "cleanup").without("s3:DeleteObject"):
             left = [deleted_upload(client) for _ in range(2)]
             time.sleep(2)  # tries that fail
             assert all(client.objects(prefix) for prefix in left)
-        return eventually(lambda: not any(client.objects(prefix) for prefix in left), seconds=12)
+        return eventually(
+            lambda: not any(client.objects(prefix) for prefix in left), seconds=seconds
+        )
 
 
-def id_ends_in_the_queue(client: Client) -> bool:
+def id_ends_in_the_queue(client: Client, *, seconds: float = PATIENCE) -> bool:
     """Whether the id of an upload whose objects can never be deleted is kept in the end."""
     with client.impatient_queue(tries=2), Role(client, "cleanup").without("s3:DeleteObject"):
         upload_id = deleted_upload(client).split("/")[1]
-        return _is_in_the_queue(client, upload_id, queue="FailedCleanups")
+        return _is_in_the_queue(client, upload_id, queue="FailedCleanups", seconds=seconds)
 
 
-def record_ends_in_the_queue(client: Client) -> bool:
+def record_ends_in_the_queue(client: Client, *, seconds: float = PATIENCE) -> bool:
     """Whether a record that could be dealt with in no way arrives in the dead-letter queue."""
     client.failed_events()
     with record_that_nothing_deals_with(client):
-        return _is_in_the_queue(client, "DDBStreamBatchInfo")
+        return _is_in_the_queue(client, "DDBStreamBatchInfo", seconds=seconds)
 
 
 @contextmanager
@@ -76,8 +79,10 @@ def record_that_nothing_deals_with(client: Client) -> Iterator[str]:
         yield deleted_upload(client)
 
 
-def _is_in_the_queue(client: Client, *marks: str, queue: str = "FailedEvents") -> bool:
-    """Whether messages with all of these marks arrive."""
+def _is_in_the_queue(
+    client: Client, *marks: str, queue: str = "FailedEvents", seconds: float
+) -> bool:
+    """Whether messages with all of these marks arrive within a time."""
     missing = set(marks)
 
     def all_are_there() -> bool:
@@ -85,4 +90,4 @@ def _is_in_the_queue(client: Client, *marks: str, queue: str = "FailedEvents") -
             missing.difference_update(mark for mark in marks if mark in body)
         return not missing
 
-    return eventually(all_are_there, seconds=12)
+    return eventually(all_are_there, seconds=seconds)

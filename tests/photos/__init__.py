@@ -44,6 +44,11 @@ def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
     return file.getvalue()
 
 
+def plain(colour: str) -> bytes:
+    """A photo of one colour, which takes little time."""
+    return encoded(Image.new("RGB", (16, 16), colour), "PNG")
+
+
 def exif(orientation: int, byte_order: str = "<") -> bytes:
     """EXIF with an orientation and a position on earth."""
     tags = Image.Exif()

@@ -7,7 +7,6 @@ objects along. Tables and bucket must hold what they hold without the fault.
 """
 
 import base64
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
+from tests.photos import plain
 from tests.template import routes
 from tests.unit.conftest import APP_ID, Answer, Service, forget_keys
 from tests.unit.faults import Contents, Failure, Fault, Killed, Network
@@ -54,21 +53,14 @@ CROP = {"x": 0.25, "y": 0.5, "size": 0.5}
 REPEATABLE = {"idempotency-key": "b7e3f0d2"}
 
 
-def photo(colour: str) -> bytes:
-    """A photo that takes little time."""
-    file = io.BytesIO()
-    Image.new("RGB", (16, 16), colour).save(file, "PNG")
-    return file.getvalue()
-
-
 def form(content: bytes) -> tuple[bytes, dict[str, str]]:
     """A form with a photo, and its content type."""
     sent = httpx.Request("POST", "https://api.example.com", files={"file": ("me.png", content)})
     return sent.read(), {"content-type": sent.headers["content-type"]}
 
 
-PHOTO_FORM, FORM = form(photo("yellow"))
-OTHER_FORM, OTHER = form(photo("orange"))
+PHOTO_FORM, FORM = form(plain("yellow"))
+OTHER_FORM, OTHER = form(plain("orange"))
 
 
 @dataclass
@@ -92,11 +84,11 @@ class World:
         names = {"ada": ada, "bob": bob}
         for name, owner in {"picture": ada, "ready": ada, "his": bob}.items():
             names[name] = service.create_upload(owner)
-            service.send_photo(names[name], photo("red"))
+            service.send_photo(names[name], plain("red"))
         service.set_picture(ada, names["picture"])
         names["digest"] = Contents.of().uploads()[names["picture"]]["digest"]
         names["pending"] = service.create_upload(ada)
-        service.put_photo(names["pending"], photo("green"))
+        service.put_photo(names["pending"], plain("green"))
         for name in ("nobodys", "object"):
             issued = service.with_key("POST", ADDRESSES).json["result"]["upload_url"]
             names["address"] = issued.removeprefix("https://api.example.com")
@@ -301,7 +293,7 @@ OPERATIONS = [
     photo_event(
         "a second photo arrives",
         "ready",
-        given=lambda world: world.service.put_photo(world.names["ready"], photo("blue")),
+        given=lambda world: world.service.put_photo(world.names["ready"], plain("blue")),
     ),
     photo_event(
         "a photo arrives for an upload that is gone",

@@ -15,9 +15,9 @@ import pytest
 from tests.chaos import run
 from tests.chaos.proxy import Proxy
 from tests.chaos.run import Run, violations
+from tests.photos import plain
 from tests.unit.conftest import Service
 from tests.unit.faults import Contents, Failure, Fault, Killed, Network
-from tests.unit.test_faults import photo
 
 from vignette import settings
 from vignette.adapters import bucket, table
@@ -156,7 +156,7 @@ STORIES = [two_lives, one_photo, *map(killed_while_creating, range(3)), aws_fail
 @pytest.fixture
 def world(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     network = Network(service, monkeypatch)
-    monkeypatch.setattr(run, "PHOTO", photo("red"))
+    monkeypatch.setattr(run, "PHOTO", plain("red"))
     client: Any = InMemory(service)
     with Proxy(client.stack["baseUrl"], seed=0) as proxy:
         yield World(Run(client, proxy), network, monkeypatch, random.Random(1))

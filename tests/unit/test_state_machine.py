@@ -1,6 +1,5 @@
 """Random lives of users and uploads, against a small model of what has to be."""
 
-import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from PIL import Image
+from tests.photos import plain
 from tests.unit.conftest import Answer, Service
 from tests.unit.faults import Contents, Failure, Fault, Killed, Network
 
@@ -29,13 +28,7 @@ USERNAMES = ["ada", "ADA", "bob", None]
 LONG_AGO = 1_000_000_000  # seconds since the epoch
 
 
-def _photo(colour: str) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(file, "PNG")
-    return file.getvalue()
-
-
-PHOTOS = {"red": _photo("red"), "green": _photo("green"), "junk": b"<svg/>"}
+PHOTOS = {"red": plain("red"), "green": plain("green"), "junk": b"<svg/>"}
 
 
 @dataclass
