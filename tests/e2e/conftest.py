@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import boto3
@@ -26,6 +26,7 @@ from tests.e2e.browser import browser, context, page  # noqa: F401
 
 if TYPE_CHECKING:
     from tests.e2e.kills import OwnStack
+    from tests.e2e.operators import Operator
     from tests.e2e.site import Site
 
 ROOT = Path(__file__).parent.parent.parent
@@ -121,6 +122,12 @@ def own_stack(tmp_path: Path) -> "Iterator[OwnStack]":
     assert stack.leaks() == []
 
 
+def signed(stack: dict[str, Any], kind: Literal["jwt", "admin"], claims: dict[str, Any]) -> str:
+    """A token of a user or of Authgear's Admin API, with a signature that the stack trusts."""
+    key = Path(stack[f"{kind}PrivateKeyFile"]).read_text()
+    return jwt.encode(claims, key, "RS256", headers={"kid": stack[f"{kind}KeyId"]})
+
+
 class Client:
     """An application that calls the deployed service."""
 
@@ -139,8 +146,7 @@ class Client:
             "iat": now,
             "exp": now + seconds,
         }
-        key = Path(self.stack["jwtPrivateKeyFile"]).read_text()
-        return jwt.encode(claims, key, "RS256", headers={"kid": self.stack["jwtKeyId"]})
+        return signed(self.stack, "jwt", claims)
 
     def user_headers(self, user_id: str) -> dict[str, str]:
         """The header that a user's own application sends."""
@@ -313,6 +319,14 @@ def eventually(condition: Any, *, seconds: float = 30) -> bool:
 def client(stack: dict[str, Any]) -> Client:
     """A client of the deployed service."""
     return Client(stack)
+
+
+@pytest.fixture
+def operator(client: Client, tmp_path: Path) -> "Operator":
+    """Whoever operates the deployed service."""
+    from tests.e2e.operators import Operator
+
+    return Operator(client, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Authgear's Admin API on the deployed stack, called the way Authgear documents it."""
 
-import base64
 import io
 import json
 import subprocess
@@ -13,22 +12,22 @@ import httpx
 import jwt
 import pytest
 from PIL import Image
-from tests.e2e.conftest import PHOTOS, Client, create_with_id, eventually
+from tests.e2e.conftest import PHOTOS, Client, create_with_id, eventually, signed
 from tests.ids import IDS
 from tests.unit.authgear import PORTAL_UPDATE
+from tests.wire import node_id
 
 
 @pytest.fixture
 def token(stack: dict[str, Any]) -> str:
     """A token as the Python sample in Authgear's documentation makes it."""
-    private_key = Path(stack["adminPrivateKeyFile"]).read_text()
     now = datetime.now()
     payload = {
         "aud": [stack["appId"]],
         "iat": int(now.timestamp()),
         "exp": int((now + timedelta(minutes=5)).timestamp()),
     }
-    return jwt.encode(payload, private_key, "RS256", headers={"kid": stack["adminKeyId"]})
+    return signed(stack, "admin", payload)
 
 
 @pytest.fixture
@@ -57,10 +56,6 @@ def query(admin: httpx.Client, document: str, **variables: Any) -> Any:
     response = answer.json()
     assert "errors" not in response, response
     return response["data"]
-
-
-def node_id(user_id: str) -> str:
-    return base64.urlsafe_b64encode(f"User:{user_id}".encode()).decode().rstrip("=")
 
 
 def picture_at(address: str) -> Image.Image:

@@ -6,15 +6,13 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
-import jwt
 import pytest
-from tests.e2e.conftest import PHOTOS, Client
+from tests.e2e.conftest import PHOTOS, Client, signed
 from tests.e2e.roles import logical_id
-from tests.unit.test_identity_providers import SETTINGS, TOKENS
+from tests.identity_providers import SETTINGS, TOKENS
 
 PHOTO = (PHOTOS / "astronaut.jpg").read_bytes()
 USERS_OWN = ("profiles", "uploads", "pictures")
@@ -46,15 +44,10 @@ def accepting(client: Client, issuer: str, audience: str) -> Iterator[None]:
             lambdas.update_alias(FunctionName=name, Name="live", FunctionVersion=alias)
 
 
-def signed(client: Client, claims: dict[str, Any]) -> dict[str, str]:
+def holding(client: Client, claims: dict[str, Any]) -> dict[str, str]:
     """The header with a token that has these claims, times and an issuer's signature."""
     now = int(time.time())
-    token = jwt.encode(
-        {**claims, "iat": now, "exp": now + 600},
-        Path(client.stack["jwtPrivateKeyFile"]).read_text(),
-        "RS256",
-        headers={"kid": client.stack["jwtKeyId"]},
-    )
+    token = signed(client.stack, "jwt", {**claims, "iat": now, "exp": now + 600})
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -66,7 +59,7 @@ def test_a_provider_s_token_leads_from_the_first_call_to_a_picture(
     sub = f"{claims['sub'][:-6]}{secrets.randbelow(10**6):06}"  # of this run
     settings = SETTINGS[provider]
     with accepting(client, settings["JwtIssuer"], settings["JwtAudience"]):
-        me = signed(client, {**claims, "sub": sub})
+        me = holding(client, {**claims, "sub": sub})
         first = client.http.get("/api/v1/users/me", headers=me)
         assert (first.status_code, first.json()["id"]) == (200, sub), first.text
         assert first.json()["firstName"] == claims.get("given_name", claims.get("name"))
@@ -84,7 +77,7 @@ def test_fifty_first_calls_at_once_make_one_user(client: Client) -> None:
 
     before = count()
     sub = f"auth0|{uuid.uuid4().hex[:24]}"
-    me = signed(
+    me = holding(
         client,
         {
             "iss": client.stack["jwtIssuer"],

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from botocore.exceptions import ClientError
+from tests.e2e.alarms import goes_off_and_is_over
 from tests.e2e.conftest import Client, eventually
-from tests.e2e.test_alarms import goes_off_and_is_over
-from tests.e2e.test_commands import Operator, operator
+from tests.e2e.operators import Operator
 from tools.revision import revised
 
-__all__ = ["operator"]
-
+DEPLOYMENT_SECONDS = 300  # at most
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
@@ -137,6 +136,7 @@ class Stack:
         }
 
     def _ended(self) -> str:
+        deadline = time.monotonic() + DEPLOYMENT_SECONDS
         while True:
             try:
                 (stack,) = self._formation.describe_stacks(StackName=self.name)["Stacks"]
@@ -144,6 +144,7 @@ class Stack:
                 return "gone"
             if not stack["StackStatus"].endswith("_IN_PROGRESS"):
                 return str(stack["StackStatus"])
+            assert time.monotonic() < deadline, stack["StackStatus"]
             time.sleep(0.3)
 
 

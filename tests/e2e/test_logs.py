@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 from tests.e2e import logs
-from tests.e2e.conftest import PHOTOS, Client, eventually
+from tests.e2e.conftest import PHOTOS, Client, eventually, signed
 from tests.e2e.roles import Role, logical_id
 from tests.template import functions
 
@@ -147,12 +147,7 @@ class Someone:
     def uses_authgears_api(self) -> None:
         stack = self.client.stack
         claims = {"aud": [stack["appId"]], "exp": int(time.time()) + 300}
-        token = jwt.encode(
-            claims,
-            Path(stack["adminPrivateKeyFile"]).read_text(),
-            "RS256",
-            headers={"kid": stack["adminKeyId"]},
-        )
+        token = signed(stack, "admin", claims)
         self.words["admin token"] = token
         headers = {"Authorization": f"Bearer {token}"}
         issued = self.send(200, "GET", "/_api/admin/images/upload", headers=headers)

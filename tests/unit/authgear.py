@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import jwt
 from tests.unit.conftest import ADMIN_KEY, APP_ID, PHOTO, Answer, Service
+from tests.wire import node_id
 
 GRAPHQL = "/_api/admin/graphql"
 ISSUE = "/_api/admin/images/upload"
@@ -67,10 +68,6 @@ def error(service: Service, query: str, **variables: Any) -> dict[str, Any]:
     (only,) = answer.json["errors"]
     assert isinstance(only, dict)
     return only
-
-
-def node_id(user_id: str) -> str:
-    return base64.urlsafe_b64encode(f"User:{user_id}".encode()).decode().rstrip("=")
 
 
 def node(service: Service, user_id: str, fields: str = EVERYTHING) -> Any:

@@ -292,6 +292,11 @@ class Service:
         self.send_photo(upload_id)
         return upload_id
 
+    def delete_upload(self, upload_id: str) -> None:
+        """Delete an upload, and what is stored of it."""
+        self.with_key("DELETE", f"/api/v1/uploads/{upload_id}")
+        self.deliver_removal(upload_id)
+
     def set_picture(self, user_id: str, upload_id: str | None) -> Answer:
         """Make an upload a user's picture, or remove the picture."""
         path = f"/api/v1/shared/users/{user_id}/profile-picture"

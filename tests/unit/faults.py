@@ -22,9 +22,9 @@ from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from tests.unit.conftest import REGION, Service
 
+from vignette import settings
 from vignette.domain import renditions
 
-RENDITIONS = (64, 128, 256, 512)
 _TABLES = {"users": "pk", "uploads": "id", "idempotency": "id"}
 # What two runs of the same operation may differ in.
 _OWN_TO_A_RUN = frozenset(
@@ -385,7 +385,8 @@ class Contents:
             is_there = float(record.get("expires_at", "inf")) > time.time()
             if record["state"] == "ready" and is_there:
                 keys = {
-                    f"renditions/{upload_id}/{record['digest']}/{size}.webp" for size in RENDITIONS
+                    f"renditions/{upload_id}/{record['digest']}/{size}.webp"
+                    for size in settings.RENDITION_SIZES
                 }
                 if missing := keys - self.objects.keys():
                     yield f"upload {upload_id} lacks {missing}"

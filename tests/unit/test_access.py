@@ -1,6 +1,5 @@
 """Who may call: the secret key acts on any user, a user's token on its own subject."""
 
-import base64
 import hmac
 import io
 import json
@@ -29,6 +28,7 @@ from tests.unit.conftest import (
     aws_error,
     forget_keys,
 )
+from tests.wire import base64url
 
 ME = "/api/v1/users/me"
 SOMEBODY = str(uuid.uuid4())
@@ -50,16 +50,11 @@ def refused(answer: Answer) -> bool:
     )
 
 
-def encoded(part: bytes | dict[str, Any]) -> str:
-    content = part if isinstance(part, bytes) else json.dumps(part).encode()
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
 def signed_with_hmac(claims: dict[str, Any], key: bytes, kid: str) -> str:
     """A token as an attacker makes it, whom no library keeps from using a public key."""
     head = {"alg": "HS256", "typ": "JWT", "kid": kid}
-    message = f"{encoded(head)}.{encoded(claims)}"
-    return f"{message}.{encoded(hmac.digest(key, message.encode(), 'sha256'))}"
+    message = f"{base64url(head)}.{base64url(claims)}"
+    return f"{message}.{base64url(hmac.digest(key, message.encode(), 'sha256'))}"
 
 
 # Users' tokens
@@ -111,9 +106,9 @@ OWN_JWK = jwt.algorithms.RSAAlgorithm.to_jwk(OTHER_RSA_KEY.public_key(), as_dict
 @pytest.mark.parametrize(
     "sign",
     [
-        lambda claims: f"{encoded({'alg': 'none'})}.{encoded(claims)}.",
-        lambda claims: f"{encoded({'alg': 'none', 'kid': 'rsa-key'})}.{encoded(claims)}.",
-        lambda claims: f"{encoded({'alg': 'None', 'kid': 'rsa-key'})}.{encoded(claims)}.",
+        lambda claims: f"{base64url({'alg': 'none'})}.{base64url(claims)}.",
+        lambda claims: f"{base64url({'alg': 'none', 'kid': 'rsa-key'})}.{base64url(claims)}.",
+        lambda claims: f"{base64url({'alg': 'None', 'kid': 'rsa-key'})}.{base64url(claims)}.",
         lambda claims: signed_with_hmac(claims, PUBLIC_PEM, "rsa-key"),
         lambda claims: signed_with_hmac(claims, PUBLIC_DER, "rsa-key"),
         lambda claims: signed_with_hmac(claims, b"", "rsa-key"),
@@ -194,7 +189,7 @@ def test_an_algorithm_is_not_accepted_because_the_issuer_has_a_key_for_it(
     service: Service, monkeypatch: pytest.MonkeyPatch, user_id: str
 ) -> None:
     secret = b"0123456789abcdef" * 2
-    publish(monkeypatch, kty="oct", k=encoded(secret), alg="HS256")
+    publish(monkeypatch, kty="oct", k=base64url(secret), alg="HS256")
     token = jwt.encode(service.claims(user_id), secret, "HS256", headers={"kid": "other"})
     assert refused(service.call("GET", ME, token=token))
 
@@ -302,7 +297,7 @@ def test_without_an_issuer_only_the_key_is_accepted(
 
 def other_subject(token: str, service: Service) -> str:
     head, _, signature = token.split(".")
-    return f"{head}.{encoded(service.claims(SOMEBODY))}.{signature}"
+    return f"{head}.{base64url(service.claims(SOMEBODY))}.{signature}"
 
 
 @pytest.mark.parametrize(
@@ -316,10 +311,10 @@ def other_subject(token: str, service: Service) -> str:
         lambda *_: "..",
         lambda *_: "a.b.c",
         lambda *_: "ü.ü.ü",
-        lambda *_: f"{encoded(b'[' * 6000)}.e30.AA",
-        lambda *_: f"{encoded(b'[]')}.e30.AA",
-        lambda *_: f"{encoded({'alg': ['RS256']})}.e30.AA",
-        lambda *_: f"{encoded({'alg': 'RS256', 'kid': {}})}.e30.AA",
+        lambda *_: f"{base64url(b'[' * 6000)}.e30.AA",
+        lambda *_: f"{base64url(b'[]')}.e30.AA",
+        lambda *_: f"{base64url({'alg': ['RS256']})}.e30.AA",
+        lambda *_: f"{base64url({'alg': 'RS256', 'kid': {}})}.e30.AA",
     ],
     ids=[
         "another subject",

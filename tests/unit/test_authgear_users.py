@@ -16,11 +16,11 @@ from tests.unit.authgear import (
     data,
     error,
     node,
-    node_id,
     send,
     update,
 )
 from tests.unit.conftest import Service, aws_error
+from tests.wire import node_id
 
 # Reading
 

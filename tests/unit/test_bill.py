@@ -2,7 +2,7 @@
 
 import pytest
 from tests.bench import bill, prices
-from tests.unit.test_alarms import ALL_WATCHED, optional
+from tests.unit.alarms import ALL_WATCHED, optional
 
 # A million of each operation costs a dollar of Lambda's.
 OPERATIONS = {name: {"Lambda": 1.0} for name in (*bill.HABITS, bill.SHOW)}

@@ -256,11 +256,7 @@ def test_a_picture_that_is_framed_while_it_is_set_has_the_new_renditions(
 def test_an_upload_that_is_deleted_meanwhile_leaves_nothing(service: Service) -> None:
     upload_id = ready(service, encoded(quarters(), "PNG"))
 
-    def delete() -> None:
-        service.with_key("DELETE", f"/api/v1/uploads/{upload_id}")
-        service.deliver_removal(upload_id)
-
-    service.meanwhile("UpdateItem", delete)
+    service.meanwhile("UpdateItem", lambda: service.delete_upload(upload_id))
     answer = frame(service, upload_id, CROP)
     assert (answer.status, answer.code) == (404, "upload_not_found")
     assert service.objects() == {}

@@ -1,9 +1,7 @@
 """Names of one's own for the API and the CDN: certificates, records, and addresses in answers."""
 
-from typing import Any
-
 import pytest
-from tests.template import resource, template
+from tests.template import Deployment, resource, template
 
 DOMAIN = {
     "DomainName": "api.example.com",
@@ -30,61 +28,6 @@ RECORDS = {
     "CdnRecord": ("pictures.example.com", "A"),
     "CdnRecordForIpv6": ("pictures.example.com", "AAAA"),
 }
-
-
-class Deployment:
-    """What CloudFormation makes of conditions and values, with some values of parameters."""
-
-    def __init__(self, values: dict[str, str]) -> None:
-        declared = template()["Parameters"]
-        assert values.keys() <= declared.keys()
-        self._values = {name: str(each["Default"]) for name, each in declared.items()} | values
-
-    def has(self, name: str) -> bool:
-        """Whether a resource is there."""
-        condition = template()["Resources"][name].get("Condition")
-        return condition is None or self._holds({"Condition": condition})
-
-    def value(self, of: Any) -> Any:
-        """A value, with attributes of resources as `${NAME}`."""
-        match of:
-            case {"Fn::If": [condition, yes, no]}:
-                return self.value(yes if self._holds({"Condition": condition}) else no)
-            case {"Ref": name}:
-                return self._values.get(name, f"${{{name}}}")
-            case {"Fn::GetAtt": name}:
-                return f"${{{name}}}"
-            case {"Fn::Sub": str(text)}:
-                for name, value in self._values.items():
-                    text = text.replace(f"${{{name}}}", value)
-                return text
-            case [*items]:
-                return [self.value(one) for one in items]
-            case {**values}:
-                return {name: self.value(one) for name, one in values.items()}
-        return of
-
-    def refused(self) -> list[str]:
-        """What CloudFormation says of the values, by the rules of the template."""
-        return [
-            assertion["AssertDescription"]
-            for rule in template()["Rules"].values()
-            if self._holds(rule["RuleCondition"])
-            for assertion in rule["Assertions"]
-            if not self._holds(assertion["Assert"])
-        ]
-
-    def _holds(self, condition: Any) -> bool:
-        match condition:
-            case {"Condition": name}:
-                return self._holds(template()["Conditions"][name])
-            case {"Fn::And": conditions}:
-                return all(map(self._holds, conditions))
-            case {"Fn::Not": [one]}:
-                return not self._holds(one)
-            case {"Fn::Equals": [left, right]}:
-                return bool(self.value(left) == self.value(right))
-        raise AssertionError(condition)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from tests.unit.conftest import (
     RSA_KEY,
     Service,
 )
+from tests.wire import base64url
 
 pytestmark = pytest.mark.matrix
 
@@ -407,11 +408,6 @@ headers = st.dictionaries(
 )
 
 
-def encoded(part: Mapping[str, Any] | bytes) -> str:
-    text = part if isinstance(part, bytes) else json.dumps(part).encode()
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-
 def signed(header: Mapping[str, Any], payload: Mapping[str, Any], key: str) -> str:
     """A token that the issuer has signed, whatever it says."""
     algorithm, private = {
@@ -419,9 +415,9 @@ def signed(header: Mapping[str, Any], payload: Mapping[str, Any], key: str) -> s
         "ec-key": ("ES256", EC_KEY),
         "admin-key": ("RS256", ADMIN_KEY),
     }[key]
-    text = f"{encoded({'alg': algorithm, 'kid': key, **header})}.{encoded(payload)}"
+    text = f"{base64url({'alg': algorithm, 'kid': key, **header})}.{base64url(payload)}"
     signer: Any = jwt.get_algorithm_by_name(algorithm)
-    return f"{text}.{encoded(signer.sign(text.encode(), private))}"
+    return f"{text}.{base64url(signer.sign(text.encode(), private))}"
 
 
 @pytest.mark.parametrize("route", ["GET /api/v1/users/me", "GET /v1/users/count", GRAPHQL])
@@ -440,10 +436,12 @@ def test_any_token_gets_a_clear_answer(service: Service, route: str) -> None:
     @given(
         st.one_of(
             st.builds(signed, headers, wrong, keys),
-            st.builds(lambda *parts: ".".join(map(encoded, parts)), headers, wrong, st.binary()),
-            st.builds(lambda *parts: ".".join(map(encoded, parts)), *[st.binary(max_size=60)] * 3),
+            st.builds(lambda *parts: ".".join(map(base64url, parts)), headers, wrong, st.binary()),
+            st.builds(
+                lambda *parts: ".".join(map(base64url, parts)), *[st.binary(max_size=60)] * 3
+            ),
             st.builds(lambda *parts: ".".join(parts), words, words, words),
-            st.just(f"{encoded(b'[' * 5000)}.e30.e30"),
+            st.just(f"{base64url(b'[' * 5000)}.e30.e30"),
         )
     )
     def send(token: str) -> None:

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import pytest
 from tests.template import resource
+from tests.unit.alarms import alarms, optional
 from tests.unit.conftest import ROOT, Service, handlers
-from tests.unit.test_alarms import alarms, optional
 from tests.unit.test_logs import Output, entries
 
 from vignette.domain.renditions import Outcome

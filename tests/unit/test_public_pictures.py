@@ -11,6 +11,7 @@ from tests.template import functions, resource, template
 from tests.unit.authgear import causes, get, node, update, uploaded, uri
 from tests.unit.clerk import Clerk
 from tests.unit.conftest import Service
+from tests.wire import unsigned
 
 PUBLIC_ROUTES = {
     "/renditions/{upload_id}/{digest}/{file}",
@@ -23,12 +24,6 @@ ELEMENTS = {"GET /elements/vignette.js", "GET /elements/{digest}/vignette.js"}
 @pytest.fixture
 def private(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_PICTURES", "false")
-
-
-def unsigned(address: str) -> str:
-    """The path of a presigned address, as the API would answer for it."""
-    path = urlsplit(address).path
-    return path[path.index("/renditions/") :]
 
 
 def unset_address(service: Service, upload_id: str) -> str:

@@ -233,11 +233,7 @@ def test_of_two_objects_sent_before_any_event_the_last_is_the_picture(
 def test_an_upload_deleted_while_its_photo_is_processed_leaves_no_object(
     service: Service, upload_id: str, operation: str
 ) -> None:
-    def delete() -> None:
-        service.with_key("DELETE", f"/api/v1/uploads/{upload_id}")
-        service.deliver_removal(upload_id)
-
-    service.meanwhile(operation, delete)
+    service.meanwhile(operation, lambda: service.delete_upload(upload_id))
     service.send_photo(upload_id)
     assert service.objects() == {}
     assert upload_id not in service.upload_ids()
