@@ -25,7 +25,7 @@ from moto.dynamodb.models.table import Table
 from tests.bench import prices
 from tests.bench.runtime import BUILD
 from tests.template import functions, resource, template
-from tests.unit import test_costs as requests
+from tests.unit import prepared
 from tests.unit.conftest import REGION, Service, deployed_service
 
 CROWD = 100_000
@@ -59,18 +59,18 @@ def show_a_picture(service: Service, user_id: str) -> Callable[[], object]:
 
 # What prepares each operation, and the function that does it.
 OPERATIONS: dict[str, tuple[Callable[[Service, str], Callable[[], object]], str]] = {
-    "create a user": (requests.create_a_user, "profiles"),
-    "read a user": (requests.read_a_user, "profiles"),
-    "change a profile": (requests.change_names, "profiles"),
-    "change all unique fields": (requests.change_all_unique_fields, "profiles"),
-    "delete a user with a picture": (requests.delete_a_user, "profiles"),
-    "create an upload": (requests.create_an_upload, "uploads"),
-    "read an upload": (requests.read_an_upload, "uploads"),
-    "delete an upload": (requests.delete_an_upload, "uploads"),
+    "create a user": (prepared.create_a_user, "profiles"),
+    "read a user": (prepared.read_a_user, "profiles"),
+    "change a profile": (prepared.change_names, "profiles"),
+    "change all unique fields": (prepared.change_all_unique_fields, "profiles"),
+    "delete a user with a picture": (prepared.delete_a_user, "profiles"),
+    "create an upload": (prepared.create_an_upload, "uploads"),
+    "read an upload": (prepared.read_an_upload, "uploads"),
+    "delete an upload": (prepared.delete_an_upload, "uploads"),
     "send and process a photo": (process_a_photo, "thumbnails"),
-    "set a picture": (requests.set_a_picture, "pictures"),
-    "replace a picture": (requests.replace_a_picture, "pictures"),
-    "remove a picture": (requests.remove_a_picture, "pictures"),
+    "set a picture": (prepared.set_a_picture, "pictures"),
+    "replace a picture": (prepared.replace_a_picture, "pictures"),
+    "remove a picture": (prepared.remove_a_picture, "pictures"),
     "clean up after an upload": (clean_up_an_upload, "cleanup"),
     "show a picture": (show_a_picture, "renditions"),
 }

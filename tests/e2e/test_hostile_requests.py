@@ -294,7 +294,11 @@ def test_a_form_altered_in_any_field_stores_nothing(client: Client) -> None:
         answer = httpx.post(form["url"], data=altered, files={"file": PHOTO})
         assert answer.status_code in (400, 403), altered
 
-    assert client.objects("") - before == set()
+    # Photos that other tests have sent may be processed meanwhile.
+    stored = client.objects("") - before
+    assert {
+        key for key in stored if not key.startswith("renditions/") or form["uploadId"] in key
+    } == set()
     read = client.http.get(f"/api/v1/uploads/{form['uploadId']}", headers=me)
     assert read.json()["state"] == "pending"
     assert client.send(form, PHOTO).status_code == 204

@@ -681,9 +681,10 @@ def test_what_is_answered_to_the_token_before_does_not_count(
     site.open(page, f'<profile-picture api="{site.api}"></profile-picture>', script)
     page.evaluate(site.give_token())
     expect(page.get_by_role("img", name="Ada Lovelace")).to_be_visible()
-    with page.expect_response(lambda answer: is_step(answer.request, ME)):
+    with page.expect_response(lambda answer: is_step(answer.request, ME)) as answered:
         site.go_on(page, held)
-    page.wait_for_timeout(100)
+    answered.value.finished()
+    page.wait_for_timeout(100)  # in which the element would take it
     expect(page.get_by_role("img", name="Ada Lovelace")).to_be_visible()
     expect(page.get_by_role("alert")).to_be_empty()
 

@@ -534,6 +534,14 @@ def clerk(service: Service) -> "Clerk":
     return Clerk(service)
 
 
+type Output = Callable[[], str]
+
+
+def entries(written: str) -> list[dict[str, Any]]:
+    """What is written as JSON, a line each."""
+    return [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+
+
 class CurrentOutput(io.TextIOBase):
     """What is the output when something is written; pytest changes it within a test."""
 
@@ -544,7 +552,7 @@ class CurrentOutput(io.TextIOBase):
 @pytest.fixture
 def output(
     service: Service, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> Iterator[Callable[[], str]]:
+) -> Iterator[Output]:
     """What the functions have written to their log since it was last asked for."""
     from vignette.runtime.telemetry import logger
 

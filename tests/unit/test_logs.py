@@ -2,13 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from tests.unit.authgear import update
-from tests.unit.conftest import AwsAnswer, Service, aws_error
+from tests.unit.conftest import AwsAnswer, Output, Service, aws_error, entries
 
 USERS = "/api/v1/shared/users"
 ME = "/api/v1/users/me"
@@ -19,13 +18,6 @@ SECRETS = {
     "externalId": "external-secret",
     "profilePictureUrl": "https://id.example.com/picture-secret.png",
 }
-
-type Output = Callable[[], str]
-
-
-def entries(written: str) -> list[dict[str, Any]]:
-    """What is written as JSON, a line each."""
-    return [json.loads(line) for line in written.splitlines() if line.startswith("{")]
 
 
 def test_a_request_is_one_line_with_its_id_route_and_status(

@@ -7,8 +7,7 @@ from typing import Any, get_args
 import pytest
 from tests.template import resource
 from tests.unit.alarms import alarms, optional
-from tests.unit.conftest import ROOT, Service, handlers
-from tests.unit.test_logs import Output, entries
+from tests.unit.conftest import ROOT, Output, Service, entries, handlers
 
 from vignette.domain.renditions import Outcome
 from vignette.images.messages import Reason
