@@ -166,6 +166,7 @@ def test_an_interrupt_ends_the_run_after_what_it_has_taken(
     service: Service, stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos = failed_photos(service, stack, 25)
+    handler = signal.getsignal(signal.SIGINT)  # what runs in a shell's background ignores it
 
     def interrupt(_: str) -> None:
         stack.functions.before = lambda _: None
@@ -176,7 +177,7 @@ def test_an_interrupt_ends_the_run_after_what_it_has_taken(
     said = capsys.readouterr()
     assert "10 dealt with, 0 stay" in said.out
     assert "Run it again" in said.out + said.err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     assert sum(service.read_upload(each)["state"] == "ready" for each in photos) == 10
     assert run() == 0
     assert {service.read_upload(each)["state"] for each in photos} == {"ready"}
