@@ -37,8 +37,9 @@ def main() -> int:
     """Invoke the function whose name the event's file starts with; return sam's exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("event", type=Path, help="a file of events/")
-    parser.add_argument("--stack", type=Path, default=LOCAL / "stack.json", help="its stack.json")
-    parser.add_argument("--skip-pull-image", action="store_true", help="use the image that is here")
+    # Below the folder that make works in, which may be a copy with links to this one.
+    default = Path(".local/stack.json")
+    parser.add_argument("--stack", type=Path, default=default, help="its stack.json")
     arguments = parser.parse_args()
     if not arguments.stack.exists():
         print("No stack is running; start one with `make run`.", file=sys.stderr)
@@ -59,7 +60,7 @@ def main() -> int:
                 *(str(LOCAL / "venv/sam/bin/sam"), "local", "invoke", function),
                 *("--template", template.name, "--event", event.name),
                 *("--add-host", f"{HOST}:host-gateway"),
-                *(["--skip-pull-image"] if arguments.skip_pull_image else []),
+                "--skip-pull-image",  # one that is here is not asked for again: works offline
             ],
             env=os.environ
             | {

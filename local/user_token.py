@@ -10,14 +10,14 @@ from pathlib import Path
 
 import keys
 
-LOCAL = Path(__file__).resolve().parent.parent / ".local"
-
 
 def main() -> int:
     """Sign a token whose `sub` is the id on the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sub", help="the id of the user")
-    parser.add_argument("--stack", type=Path, default=LOCAL / "stack.json", help="its stack.json")
+    # Below the folder that make works in, which may be a copy with links to this one.
+    default = Path(".local/stack.json")
+    parser.add_argument("--stack", type=Path, default=default, help="its stack.json")
     arguments = parser.parse_args()
     if not arguments.sub:
         parser.error("the id of the user is missing: make token SUB=ID")
