@@ -107,3 +107,5 @@ find("other").onclick = async () => {
 find("copy").onclick = () => navigator.clipboard.writeText(find("request").textContent);
 picture.addEventListener("change", show);
 await be(user);
+// The elements begin once there is a token: none of them asks without one.
+await import("/elements/vignette.js");

@@ -40,6 +40,15 @@ def test_the_page_shows_the_same_user_in_three_apis(page: Page, user: dict[str, 
     expect(document.get_by_text("/api/v1/users/me/profile-picture")).to_be_attached()
 
 
+def test_opening_the_page_asks_for_nothing_that_is_refused(client: Client, page: Page) -> None:
+    refused: list[str] = []
+    page.on("response", lambda got: refused.append(got.url) if got.status >= 400 else None)
+    page.goto(client.stack["baseUrl"])
+    expect(button(page, "Choose photo")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert refused == []
+
+
 @pytest.mark.usefixtures("user")
 def test_the_page_can_be_read_in_every_way(page: Page) -> None:
     page.emulate_media(color_scheme="dark")
