@@ -281,8 +281,7 @@ def _usable(upload: Upload, user: User, *, may_have_no_owner: bool) -> Picture:
         raise UploadWrongScope("Only an upload of scope `user` can become a profile picture.")
     if upload.kind != UploadKind.PROFILE_PICTURE:
         raise UploadWrongKind("Only a `profile_picture` upload can become a profile picture.")
-    uploads.require_unused(upload)
-    return Picture(upload.id, str(upload.digest), upload.sizes, str(upload.placeholder))
+    return uploads.unused_picture(upload)
 
 
 def removal(user: User) -> list[table.Action]:

@@ -364,7 +364,7 @@ def _framable(upload: Upload | None) -> Upload:
     """
     if upload is None or upload.expired:
         raise NotFound("upload")
-    uploads.require_unused(upload)
+    uploads.unused_picture(upload)  # anything else is refused
     return upload
 
 

@@ -20,7 +20,7 @@ from vignette.domain.ids import (
     used_mark_key,
     user_key,
 )
-from vignette.domain.model import Upload, UploadKind, UploadScope, UploadState, now
+from vignette.domain.model import Picture, Upload, UploadKind, UploadScope, UploadState, now
 from vignette.errors import (
     NotFound,
     TooManyUploads,
@@ -226,8 +226,8 @@ def get(upload_id: str, *, owner: str | None = None) -> Upload:
     return upload
 
 
-def require_unused(upload: Upload) -> None:
-    """Refuse an upload that is not ready, or is a picture already.
+def unused_picture(upload: Upload) -> Picture:
+    """The picture that an upload shows, which is ready and nobody's yet.
 
     Raises:
         UploadFailed: It has failed.
@@ -236,10 +236,11 @@ def require_unused(upload: Upload) -> None:
     """
     if upload.reason:
         raise UploadFailed(upload.reason)
-    if upload.state != UploadState.READY:
+    if upload.state != UploadState.READY or not (upload.digest and upload.placeholder):
         raise UploadNotReady(f"The upload is {upload.state}, not ready.")
     if upload.in_use:
         raise UploadInUse("The upload is a picture already.")
+    return Picture(upload.id, upload.digest, upload.sizes, upload.placeholder)
 
 
 def delete(upload_id: str, *, owner: str | None = None) -> None:

@@ -57,20 +57,22 @@ def identification(
     user_id: str, value: str, *, verified: bool, seed: str | None = None
 ) -> Identification:
     """A new e-mail address or phone number of a user; the same seed, a UUID, gives the same id."""
-    moment = now()
+    created_at = now()
     return Identification(
         id=identification_id(user_id, seed or new_id()),
         value=value,
         verified=verified,
-        created_at=moment,
-        updated_at=moment,
+        created_at=created_at,
+        updated_at=created_at,
     )
 
 
 def blank(user_id: str | None = None) -> User:
     """A new user without any attributes, not stored yet."""
-    moment = now()
-    return User(id=user_id or new_id(), revision=new_id(), created_at=moment, updated_at=moment)
+    created_at = now()
+    return User(
+        id=user_id or new_id(), revision=new_id(), created_at=created_at, updated_at=created_at
+    )
 
 
 def create(user: User, *, attempt: str) -> User:
@@ -183,13 +185,13 @@ def update(user_id: str, changes: UserChanges, *, must_be_active: bool = False) 
         return get(user_id, must_be_active=must_be_active)
     if not changes.keys() <= IndependentChanges.__optional_keys__:
         return modify(user_id, lambda user: changed(user, changes), must_be_active=must_be_active)
-    moment = now()
+    updated_at = now()
     # A copy of this call that the network delivers late must not undo a newer change.
-    is_newest = Attr("updated_at").lte(moment)
+    is_newest = Attr("updated_at").lte(updated_at)
     action = table.Update(
         settings.users_table(),
         user_key(user_id),
-        {**_stored(changes), "updated_at": moment, "revision": new_id()},
+        {**_stored(changes), "updated_at": updated_at, "revision": new_id()},
         condition=exists(must_be_active=must_be_active) & is_newest,
     )
     try:

@@ -154,9 +154,8 @@ def open_source(data: bytes) -> Source:
 def _open_jpeg(data: bytes) -> Source:
     image = _jpeg_image(data)
     width, height = image.size
-    whole: Raster | None = (
-        None  # decoded to be shown, and kept: more than one picture is cut out of it
-    )
+    # What was decoded to be shown is kept: more than one picture may be cut out of it.
+    whole: Raster | None = None
     is_decoded = False
 
     def shrunk(factor: int, bottom: int | None = None) -> Raster:
