@@ -10,6 +10,9 @@ from typing import Any
 
 # Another one sets aside what is there. Raised when items, object keys or addresses change.
 FORMAT = "4"
+# What commands are told of the running stack. It is below the folder that make works in, which may
+# be a copy with links to this one.
+FACTS = Path(".local/stack.json")
 
 
 def prepare(state: Path) -> None:

@@ -27,6 +27,8 @@ from urllib.parse import urlsplit
 import boto3
 from samtranslator.yaml_helper import yaml_parse
 
+import data
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 BUILD = LOCAL / "build"
@@ -37,9 +39,7 @@ def main() -> int:
     """Invoke the function whose name the event's file starts with; return sam's exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("event", type=Path, help="a file of events/")
-    # Below the folder that make works in, which may be a copy with links to this one.
-    default = Path(".local/stack.json")
-    parser.add_argument("--stack", type=Path, default=default, help="its stack.json")
+    parser.add_argument("--stack", type=Path, default=data.FACTS, help="its stack.json")
     arguments = parser.parse_args()
     if not arguments.stack.exists():
         print("No stack is running; start one with `make run`.", file=sys.stderr)

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import data
 import keys
 
 
@@ -15,9 +16,7 @@ def main() -> int:
     """Sign a token whose `sub` is the id on the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sub", help="the id of the user")
-    # Below the folder that make works in, which may be a copy with links to this one.
-    default = Path(".local/stack.json")
-    parser.add_argument("--stack", type=Path, default=default, help="its stack.json")
+    parser.add_argument("--stack", type=Path, default=data.FACTS, help="its stack.json")
     arguments = parser.parse_args()
     if not arguments.sub:
         parser.error("the id of the user is missing: make token SUB=ID")
