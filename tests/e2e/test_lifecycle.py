@@ -182,6 +182,26 @@ def test_another_value_of_a_parameter_takes_effect(second: Stack) -> None:
     assert second.environment("Crops")["FACE_FRAMING"] == "false"
 
 
+def test_a_stack_without_public_pictures_has_no_function_that_serves_photos(
+    client: Client, second: Stack
+) -> None:
+    assert second.create(PublicPictures="false") == "CREATE_COMPLETE"
+    usual = deployed_functions(client, client.stack["stackName"])
+    assert usual - deployed_functions(client, second.name) == {"Renditions", "AuthgearImages"}
+    assert second.environment("Profiles")["PUBLIC_PICTURES"] == "false"
+
+
+def deployed_functions(client: Client, stack: str) -> set[str]:
+    """The functions of a stack, by their names in the template."""
+    pages = client.aws("cloudformation").get_paginator("list_stack_resources")
+    return {
+        each["LogicalResourceId"]
+        for page in pages.paginate(StackName=stack)
+        for each in page["StackResourceSummaries"]
+        if each["ResourceType"] == "AWS::Lambda::Function"
+    }
+
+
 def test_a_stack_with_a_cdn_has_an_alarm_for_it(client: Client, second: Stack) -> None:
     assert second.create(PicturesCdn="true") == "CREATE_COMPLETE"
     alarm = "PicturesErrorsAlarm"
