@@ -67,6 +67,9 @@ def main() -> int:
                 "AWS_ACCESS_KEY_ID": facts["accessKeyId"],
                 "AWS_SECRET_ACCESS_KEY": facts["secretAccessKey"],
                 "AWS_DEFAULT_REGION": facts["region"],
+                # sam asks whose account it is: the stack answers, not AWS. The general variable
+                # would also replace the address that the function has for the stack.
+                "AWS_ENDPOINT_URL_STS": facts["awsEndpointUrl"],
                 "SAM_CLI_TELEMETRY": "0",
             },
             check=False,
