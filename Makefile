@@ -45,7 +45,7 @@ format: # Mend what can be mended: format, order of imports, what the linter kno
 test: # Everything that has to hold, the fast checks first
 	@$(SETUP) dev ministack sam lambda
 	$(static-checks)
-	$(BIN)/pytest --numprocesses auto --maxschedchunk 1 --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --maxschedchunk 1 --cov --cov-report=term-missing:skip-covered
 
 audit: # Judge what CloudFormation gets by cfn-lint and by checkov; .checkov.yaml has the exceptions
 	@$(SETUP) ministack sam checkov

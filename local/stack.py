@@ -184,7 +184,7 @@ class Stack:
         return token
 
     def _wait_until_up(self) -> None:
-        for _ in range(600):
+        for _ in range(4800):
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
                 return
@@ -229,7 +229,7 @@ class Stack:
         # As `make deploy` does.
         revised = runpy.run_path(str(ROOT / "tools/revision.py"))["revised"]
         template = BUILD / "template.yaml"
-        template.write_text(revised(template.read_text(), parameters))
+        data.write(template, revised(template.read_text(), parameters))
         self._sam(
             "deploy",
             [

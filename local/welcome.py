@@ -21,7 +21,7 @@ PHOTO=tests/photos/astronaut.jpg
 UPLOAD=$(curl -sS "$BASE/api/v1/uploads" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"kind": "profile_picture", "contentType": "image/jpeg", "contentLength": '"$(wc -c < "$PHOTO")"'}}')
 printf %s "$UPLOAD" | python3 -c 'import json, sys; u = json.load(sys.stdin); print("url =", json.dumps(u["url"])); [print("form-string =", json.dumps(k + "=" + v)) for k, v in u["fields"].items()]' | curl -sS -K - -F "file=@$PHOTO"
 ID=$(printf %s "$UPLOAD" | python3 -c 'import json, sys; print(json.load(sys.stdin)["uploadId"])')
-for i in 1 2 3 4 5 6 7 8 9; do curl -sS "$BASE/api/v1/uploads/$ID" -H "Authorization: Bearer $TOKEN" | grep -q '"ready"' && break; sleep 1; done
+for i in $(seq 30); do curl -sS "$BASE/api/v1/uploads/$ID" -H "Authorization: Bearer $TOKEN" | grep -q '"ready"' && break; sleep 1; done
 USER_JSON=$(curl -sS -X PATCH "$BASE/api/v1/users/me/profile-picture" -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"uploadId": "'"$ID"'"}}')
 printf %s "$USER_JSON" | python3 -m json.tool
 curl -sS "$(printf %s "$USER_JSON" | python3 -c 'import json, sys; print(json.load(sys.stdin)["profilePictureUrl"])')" -o picture.webp -w 'picture.webp: %{{content_type}}, %{{size_download}} bytes\\n'

@@ -566,7 +566,7 @@ def test_a_helper_that_has_ended_is_started_again() -> None:
 
 
 def test_where_there_is_no_heap_to_set_up_pictures_are_the_same(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     data = small("JPEG")
     before = process(data, Wanted())
@@ -574,6 +574,7 @@ def test_where_there_is_no_heap_to_set_up_pictures_are_the_same(
     monkeypatch.setattr(isolation, "_PROGRAM", _WITHOUT_MALLOPT + isolation._PROGRAM)
     assert process(data, Wanted()) == before
     isolation.stop()
+    assert capfd.readouterr().err == "no heap of large pages: there is no mallopt\n"
 
 
 _WITHOUT_MALLOPT = """

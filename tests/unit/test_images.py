@@ -8,9 +8,10 @@ import zlib
 from collections.abc import Callable
 from dataclasses import astuple
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageStat, _avif
 from PIL.JpegImagePlugin import JpegImageFile
 from tests import photos
 from tests.photos import HERE, STORED, chunk, exif, photo, png, swapped_profile
@@ -210,6 +211,25 @@ def test_a_large_png_is_the_same_picture_without_its_own_decoder(
         assert renditions(data) == with_it
     formats._png_decoder.cache_clear()
     assert [record.message.split(":")[0] for record in caplog.records] == ["kornia-rs is not used"]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_avif_is_the_same_picture_if_pillows_decoder_has_another_name(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, orientation: int
+) -> None:
+    data = encoded(PHOTO, "AVIF", exif=exif(orientation))
+    with_it = renditions(data)
+    formats._avif_decoder.cache_clear()
+    # The plugin knows the new name.
+    monkeypatch.setattr("PIL.AvifImagePlugin._avif", Mock(AvifDecoder=_avif.AvifDecoder))
+    monkeypatch.delattr("PIL._avif.AvifDecoder")
+    with caplog.at_level(logging.WARNING):
+        formats.load(data[: formats.SIGNATURE_BYTES])
+        assert renditions(data) == with_it
+    formats._avif_decoder.cache_clear()
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "AVIF is decoded by Pillow's plugin"
+    ]
 
 
 # Orientation

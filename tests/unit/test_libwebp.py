@@ -2,6 +2,8 @@
 
 import ctypes
 import logging
+import sys
+from collections.abc import Callable
 from io import BytesIO
 
 import pytest
@@ -37,10 +39,22 @@ def test_another_libwebp_is_not_used_and_said_so(
     assert "libwebp has another interface" in caplog.text
 
 
-def test_a_libwebp_that_cannot_be_loaded_is_said_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def _without_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_webp, "__file__", "/no/such/library.so")
+
+
+def _under_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL._webp", None)
+    monkeypatch.delattr("PIL._webp")
+
+
+@pytest.mark.parametrize("change", [_without_library, _under_another_name])
+def test_a_libwebp_that_cannot_be_loaded_is_said_so(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    change(monkeypatch)
     with caplog.at_level(logging.WARNING):
         assert libwebp._load() is None
     assert "libwebp has another interface" in caplog.text

@@ -1,8 +1,8 @@
-"""What no route leads to is answered in the words of the API that the path begins like."""
+"""What no route leads to: Clerk's words below /v1/, else those of the native API."""
 
 import pytest
 from tests.template import routes
-from tests.unit.conftest import Service, handlers
+from tests.unit.conftest import Output, Service, handlers
 
 SOMEBODY = "5f0d5c7e-1b1f-4c59-9d5b-0a8a3d6f7c11"
 
@@ -44,10 +44,16 @@ def test_another_method_is_told_those_that_there_are(
     assert error["code"] == "method_not_allowed"
 
 
-def test_nothing_is_asked_of_aws(service: Service) -> None:
+def test_nothing_is_asked_of_aws_and_nothing_is_logged_as_changed(
+    service: Service, output: Output
+) -> None:
     service.calls.clear()
-    service.call("GET", "/v1/organizations", token="no token")
+    for method in ("GET", "POST"):
+        service.call(method, "/v1/organizations", token="no token")
     assert service.calls == []
+    written = output()
+    assert written.count('"message":"answered"') == 2
+    assert '"message":"change"' not in written
 
 
 @pytest.mark.usefixtures("service")  # a function is imported with the settings of one

@@ -202,8 +202,8 @@ class Api:
 
     `routes` maps the route keys of `template.yaml` to functions; `render_error` puts an error
     into the words of a wire format, None stands for one that nobody expected; `lazy` are modules
-    that only some of the routes import. All requests but GET are written down as changes, unless
-    the routes do that themselves (`audited` is false).
+    that only some of the routes import. All requests but GET are logged as changes, unless the
+    routes change nothing or do that themselves (`audited` is false).
 
     >>> handler = Api({"GET /api/v1/users/me": read_me}, render)
     """

@@ -135,6 +135,8 @@ def load(head: bytes) -> None:
     # IHDR comes first in a PNG (PNG 3rd edition, 11.2.1).
     if accepted == "PNG" and _is_large(*struct.unpack_from(">II", head.ljust(24), 16)):
         _png_decoder()
+    if accepted == "AVIF":
+        _avif_decoder()
     for module in _MODULES[accepted]:
         import_module(module)
 
@@ -396,10 +398,27 @@ def _webp_frame(frame: bytes, canvas: tuple[int, int], size: tuple[int, int]) ->
     return whole
 
 
-def _open_avif(data: bytes) -> Source:
-    from PIL import _avif
+@cache
+def _avif_decoder() -> Callable[..., Any] | None:
+    """The decoder of Pillow's plugin, or None if it has another name: then the plugin decodes."""
+    try:
+        from PIL._avif import AvifDecoder
+    except ImportError as error:
+        logging.getLogger(__name__).warning("AVIF is decoded by Pillow's plugin: %s", error)
+        import_module("PIL.AvifImagePlugin")
+        return None
+    decoder: Callable[..., Any] = AvifDecoder
+    return decoder
 
-    decoder = _avif.AvifDecoder(data, "auto", os.process_cpu_count() or 1)
+
+def _open_avif(data: bytes) -> Source:
+    open_decoder = _avif_decoder()
+    if open_decoder is None:
+        from PIL.AvifImagePlugin import AvifImageFile
+
+        return _source("AVIF", AvifImageFile(BytesIO(data)))
+
+    decoder = open_decoder(data, "auto", os.process_cpu_count() or 1)
     # The orientation here is the container's (irot and imir); EXIF's counts for nothing.
     size, _, mode, icc_profile, _, orientation, _ = decoder.get_info()
 
@@ -584,7 +603,7 @@ _MODULES: dict[Format, tuple[str, ...]] = {
     "PNG": ("PIL.PngImagePlugin",),
     "GIF": ("PIL.GifImagePlugin",),
     "WEBP": (),
-    "AVIF": ("PIL._avif",),
+    "AVIF": (),
     "HEIC": ("pillow_heif",),
     "ICO": ("PIL.IcoImagePlugin",),
 }

@@ -8,12 +8,12 @@ ends with its photo.
 
 import ctypes
 import gc
+import logging
 import os
 import resource
 import signal
 import socket
 import sys
-from contextlib import suppress
 
 from vignette.images import formats
 from vignette.images.isolation import forbid_inspection
@@ -49,6 +49,9 @@ def serve(control_fd: int) -> None:
     # What is loaded stays, and no child lives long enough to need a collection.
     gc.freeze()
     gc.disable()
+    has_own_heap = hasattr(_libc, "mallopt")  # glibc's
+    if not has_own_heap:
+        logging.getLogger(__name__).warning("no heap of large pages: there is no mallopt")
     while True:
         try:
             message, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 1)
@@ -65,7 +68,9 @@ def serve(control_fd: int) -> None:
             child = os.fork()
             if child == 0:
                 control.close()
-                _process_and_exit(channel, int.from_bytes(message[:4]), wanted)
+                _process_and_exit(
+                    channel, int.from_bytes(message[:4]), wanted, has_own_heap=has_own_heap
+                )
         control.send(b"\0")
         os.waitpid(child, 0)
 
@@ -91,10 +96,12 @@ def _set_up_heap() -> None:
     _libc.malloc(begin - end)  # nobody uses it: what is used are large pages
 
 
-def _process_and_exit(channel: socket.socket, size: int, wanted: Wanted) -> None:
+def _process_and_exit(
+    channel: socket.socket, size: int, wanted: Wanted, *, has_own_heap: bool
+) -> None:
     """What a child does, from beginning to end."""
     try:
-        with suppress(AttributeError):  # glibc's, and Linux's
+        if has_own_heap:
             _set_up_heap()
         _give_up_rights()
         data = channel.recv(size, socket.MSG_WAITALL)

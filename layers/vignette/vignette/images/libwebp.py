@@ -11,7 +11,7 @@ import ctypes
 import logging
 from io import BytesIO
 
-from PIL import Image, WebPImagePlugin, _webp
+from PIL import Image, WebPImagePlugin
 
 _ABI_VERSION = 0x0210
 _OK = 0
@@ -151,6 +151,8 @@ def _load() -> ctypes.CDLL | None:
     """The library, or None if its interface is not the one that is declared here."""
     try:
         # The handle of Pillow's module finds the functions of libwebp, which it is linked to.
+        from PIL import _webp
+
         library = ctypes.CDLL(_webp.__file__)
         is_known = (
             library.WebPInitDecoderConfigInternal(ctypes.byref(_DecoderConfig()), _ABI_VERSION)
@@ -160,7 +162,7 @@ def _load() -> ctypes.CDLL | None:
             )
             and all(hasattr(library, name) for name in _FUNCTIONS)
         )
-    except (AttributeError, OSError):
+    except (AttributeError, ImportError, OSError):
         is_known = False
     if not is_known:
         logging.getLogger(__name__).warning("libwebp has another interface; Pillow's is used")
