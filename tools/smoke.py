@@ -7,13 +7,14 @@ is interrupted. With a user's token in TOKEN it tries what that user may do too,
 as they were.
 """
 
-import base64
 import json
 import os
+import signal
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import urllib3
@@ -118,7 +119,7 @@ class Smoke:
         self._service = service
         self._token = token
         self._photo = PHOTO.read_bytes()
-        self._made: list[str] = []
+        self._usernames: list[str] = []  # of the users that are made
         self._user: dict[str, Any] | None = None
         self._upload: str | None = None
         self._picture: str | None = None
@@ -139,13 +140,15 @@ class Smoke:
     def clean_up(self) -> str:
         """Delete the users that were made; their pictures go with them."""
         left = []
-        for user_id in self._made:
-            path = f"/api/v1/shared/users/{user_id}"
+        for username in self._usernames:
             try:
-                self._service.call(204, "DELETE", path)
-                self._service.call(404, "GET", path)
+                path = f"/api/v1/shared/users?username={username}"
+                for user in self._service.call(200, "GET", path)["users"]:
+                    path = f"/api/v1/shared/users/{user['id']}"
+                    self._service.call(204, "DELETE", path)
+                    self._service.call(404, "GET", path)
             except Failed as error:
-                left.append(f"{user_id} ({error})")
+                left.append(f"{username} ({error})")
         _expect(not left, f"users that could not be deleted: {', '.join(left)}")
         picture = self._picture
         if picture:
@@ -158,11 +161,14 @@ class Smoke:
         return f"answers, refuses a wrong key, {len(document['paths'])} paths in its document"
 
     def _users(self) -> str:
-        mark = f"smoke-{uuid.uuid4().hex}"
-        new = {"email": f"{mark}@example.com", "firstName": "Smoke", "lastName": "Test"}
-        user = self._service.call(201, "POST", "/api/v1/shared/users", new)
-        self._made.append(user["id"])
-        self._user = user
+        with self._new_username() as username:
+            new = {
+                "username": username,
+                "email": f"{username}@example.com",
+                "firstName": "Smoke",
+                "lastName": "Test",
+            }
+            self._user = user = self._service.call(201, "POST", "/api/v1/shared/users", new)
         path = f"/api/v1/shared/users/{user['id']}"
         changed = self._service.call(200, "PATCH", path, {"lastName": "Tested"})
         _expect(changed["lastName"] == "Tested", "a change is not in its answer")
@@ -208,14 +214,13 @@ class Smoke:
         return "sent, opens, removed; initials instead"
 
     def _authgear_users(self) -> str:
-        created = self._service.query(
-            "mutation ($name: String!) { createUser(input: {definition: {loginID:"
-            ' {key: "username", value: $name}}}) { user { id } } }',
-            name=f"smoke-{uuid.uuid4().hex}",
-        )
-        node = created["createUser"]["user"]["id"]
-        self._made.append(base64.urlsafe_b64decode(node + "==").decode().removeprefix("User:"))
-        self._person = node
+        with self._new_username() as username:
+            created = self._service.query(
+                "mutation ($name: String!) { createUser(input: {definition: {loginID:"
+                ' {key: "username", value: $name}}}) { user { id } } }',
+                name=username,
+            )
+        self._person = node = created["createUser"]["user"]["id"]
         found = self._service.query(
             "query ($node: ID!) { node(id: $node) { ... on User { id } } }", node=node
         )
@@ -250,6 +255,17 @@ class Smoke:
         finally:
             self._service.call(200, "PATCH", path, {"uploadId": None}, token=token)
         return "accepted; photo sent, set, opens, removed"
+
+    @contextmanager
+    def _new_username(self) -> Iterator[str]:
+        """The name of a user to make. Ctrl-C waits meanwhile, so that nobody comes afterwards."""
+        username = f"smoke-{uuid.uuid4().hex}"
+        self._usernames.append(username)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            yield username
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
     def _ready_upload(self, owner: dict[str, str], token: str | None = None) -> Any:  # noqa: ANN401
         """An upload of the photo, once it is ready.
