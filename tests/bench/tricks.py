@@ -20,6 +20,7 @@ from typing import Any
 import botocore
 from tests.bench import runtime, thumbnails
 from tests.bench.tables import table
+from tests.photos import encoded
 
 ROUNDS = 11
 PHOTO_ROUNDS = 5
@@ -113,6 +114,10 @@ libwebp.read_features = with_pillow(libwebp.read_features)
 _PILLOW_ENCODES_WEBP = f"""{_WITH_PILLOW}
 libwebp.encode = with_pillow(libwebp.encode)
 """
+_PLUGIN_DECODES_AVIF = """
+from PIL import AvifImagePlugin
+formats._avif_decoder = lambda: None
+"""
 _PILLOW_DECODES_PNG = "formats._LARGE_PNG_PIXELS = float('inf')"
 
 
@@ -138,6 +143,12 @@ class Photo:
     figures: tuple[str, ...] = ("CPU ms",)
 
 
+LARGE_AVIF = "50 MP AVIF"
+PHOTOS_OF = thumbnails.PHOTOS | {
+    LARGE_AVIF: lambda: encoded(
+        thumbnails.detailed(8000, 6200).convert("RGBA"), "AVIF", quality=50, speed=10
+    )
+}
 _UNTRIMMED = str(Path(botocore.__file__).parent / "data")
 
 STARTS = (
@@ -166,6 +177,7 @@ PHOTOS = (
         _PILLOW_ENCODES_WEBP,
         ("bytes", "SSIM"),
     ),
+    Photo("AVIF without the plugin", LARGE_AVIF, "", _PLUGIN_DECODES_AVIF, ("CPU ms", "MiB")),
     Photo("PNG decoded by kornia-rs", "6 MP PNG", "", _PILLOW_DECODES_PNG),
     Photo("heap of large pages", "3 MP AVIF", _LARGE_PAGES, ""),
 )
@@ -219,7 +231,7 @@ def _measure_photo(trick: Photo) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as directory:
         file, made = Path(directory, "photo"), Path(directory, "made")
         made.mkdir()
-        file.write_bytes(thumbnails.PHOTOS[trick.photo]())
+        file.write_bytes(PHOTOS_OF[trick.photo]())
         for _ in range(PHOTO_ROUNDS):
             for name, instead in (("with", trick.with_it), ("without", trick.without)):
                 code = _PHOTO.format(instead=instead)

@@ -72,7 +72,7 @@ def uploads_table() -> str:
 
 
 def idempotency_table() -> str:
-    """Name of the DynamoDB table of what calls with an `Idempotency-Key` have made."""
+    """Name of the DynamoDB table of what ends soon: idempotent calls, and counts of uploads."""
     return os.environ["IDEMPOTENCY_TABLE"]
 
 
