@@ -57,7 +57,7 @@ class Deployment:
         stacks = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
         found = {each["OutputKey"]: each["OutputValue"] for each in stacks[0].get("Outputs", ())}
         if "UploadsTable" not in found:
-            raise Failed(f"The stack {self.stack_name} is no deployed Vignette.")
+            raise Failed(f"The stack {self.stack_name} is not a deployed Vignette.")
         return found
 
     def resource(self, logical_id: str) -> str:

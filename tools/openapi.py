@@ -148,7 +148,7 @@ OPERATIONS = {
     ),
     "PATCH /api/v1/uploads/{upload_id}": Operation(
         id="updateUpload",
-        summary="Frame a photo anew that is not a picture yet; null leaves it to the service",
+        summary="Frame an upload anew before it is a picture; null leaves the crop to the service",
         credentials=("secretKey", "userToken"),
         body=requests.UploadChanges,
         answer=responses.Upload,
@@ -215,8 +215,8 @@ _IDEMPOTENCY_KEY = {
 # What API Gateway may answer to any request, before the service is asked.
 _BY_GATEWAY = {
     HTTPStatus.FORBIDDEN: "API Gateway refuses the request, such as for a malformed header",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request has more than 10 MB",
-    HTTPStatus.TOO_MANY_REQUESTS: "The route is called too often",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the request has more than 10 MB",
+    HTTPStatus.TOO_MANY_REQUESTS: "the route is called too often",
 }
 _GATEWAYS_WORDS = {
     "application/json": {
@@ -305,7 +305,7 @@ def _problems(operation: Operation) -> list[tuple[HTTPStatus, list[str]]]:
     """The codes of the problems that an operation may answer with, by status."""
     found: dict[HTTPStatus, list[str]] = {}
     for each in (*_COMMON, *operation.problems) if operation.credentials else ():
-        status = errors.nearest(problems.STATUS, each)
+        status = errors.entry_for(problems.STATUS, each)
         found.setdefault(status, []).append(each.code)
     return sorted(found.items())
 

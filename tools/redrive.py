@@ -124,7 +124,7 @@ class Redrive:
         why = _why(failure)
         upload_id = _upload_of(failure.get("requestPayload"))
         if upload_id is None:
-            return Outcome(True, f"an event that is no photo's ({why}): nothing to do")
+            return Outcome(True, f"not an event of a photo ({why}): nothing to do")
         name = f"the photo of {upload_id} had failed ({why})"
         try:
             return self._photo(name, upload_id, failure["requestPayload"])
@@ -249,7 +249,7 @@ def _state(upload_id: str) -> str:
     except NotFound:
         return "its upload is gone"
     if upload.state == UploadState.FAILED:
-        return f"it is no picture ({upload.reason})"
+        return f"it is not a picture ({upload.reason})"
     return f"it is {upload.state}"
 
 

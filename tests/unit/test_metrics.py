@@ -11,6 +11,7 @@ from tests.unit.conftest import ROOT, Output, Service, entries, handlers
 
 from vignette.domain.renditions import Outcome
 from vignette.images.messages import Reason
+from vignette.native.responses import FailureReason
 from vignette.runtime.telemetry import Metric
 
 METRICS = set(get_args(Metric.__value__))
@@ -38,6 +39,7 @@ def test_every_outcome_of_a_photo_and_every_reason_has_a_metric() -> None:
     app = handlers("thumbnails")
     assert set(app.OUTCOMES) == set(Outcome)
     assert set(app.REASONS) == {*get_args(Reason), "too_large"}
+    assert {*app.REASONS, "processing_failed"} == set(get_args(FailureReason.__value__))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What can go wrong, in the domain's terms; each wire format renders these in its own words.
 
-A wire format has words for the classes that it tells apart and, through `nearest`, for all others
+A wire format has words for the classes that it tells apart and, through `entry_for`, for all others
 by the class above them.
 """
 
@@ -25,7 +25,7 @@ class VignetteError(Exception):
         self.detail = detail
 
 
-def nearest[Words](
+def entry_for[Words](
     words: Mapping[type[VignetteError], Words], error: VignetteError | type[VignetteError]
 ) -> Words:
     """The entry of `words` for an error's class, or for the nearest class above it.

@@ -208,7 +208,7 @@ def get_many(keys: Sequence[tuple[str, Item]]) -> list[Item | None]:
         wanted = answer.get("UnprocessedKeys", {})
     else:
         if wanted:
-            raise Unavailable("The table is busy.")
+            raise Unavailable("The service is busy; try again.")
     return [
         next(
             (item for at, item in found if at == table and key.items() <= item.items()),
@@ -292,7 +292,7 @@ def delete_many(table: str, keys: Sequence[Item]) -> None:
             if not wanted:
                 break
         else:
-            raise Unavailable("The table is busy.")
+            raise Unavailable("The service is busy; try again.")
 
 
 def transact(actions: Sequence[Action]) -> None:
@@ -332,7 +332,7 @@ def transact(actions: Sequence[Action]) -> None:
             if "ValidationError" in reasons:
                 raise
             if attempt == CONFLICT_ATTEMPTS:
-                raise Unavailable("The table is busy.") from error
+                raise Unavailable("The service is busy; try again.") from error
             _back_off(attempt)
         else:
             return

@@ -47,7 +47,7 @@ def json_object(value: object) -> Mapping[str, Any]:
     """The value of a variable: an object that JSON can hold, as it is stored and sent as JSON.
 
     Raises:
-        GraphQLError: It is no such object.
+        GraphQLError: It is not the id of such an object.
     """
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
@@ -62,7 +62,7 @@ def json_object_literal(node: ValueNode) -> Mapping[str, Any]:
     """An object in a document: as GraphQL writes one or, like in Authgear, as JSON in a string.
 
     Raises:
-        GraphQLError: It is no such object.
+        GraphQLError: It is not the id of such an object.
     """
     if isinstance(node, StringValueNode):
         try:

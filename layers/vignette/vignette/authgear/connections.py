@@ -56,7 +56,7 @@ def _offset(cursor: str) -> int:
     """The position that a cursor stands for.
 
     Raises:
-        ApiError: It is no cursor of this service's.
+        ApiError: This service has not made it.
     """
     text = decoded(cursor) or ""
     digits = text.removeprefix(_CURSOR)

@@ -113,7 +113,7 @@ def render(error: errors.VignetteError | None) -> Response:
         headers["www-authenticate"] = challenge(error)
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(error.retry_after_seconds)
-    status, known_code, message = errors.nearest(_WORDS, error)
+    status, known_code, message = errors.entry_for(_WORDS, error)
     entry = _entry(known_code or error.code, message, error.detail)
     return _respond(status, entry, headers=headers)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from vignette.errors import FieldProblem, Invalid
 from vignette.http.api import Request
 
+# The code and the words of Clerk's for a parameter that a call does not have.
+UNKNOWN_PARAMETER = ("form_param_unknown", "is not a valid parameter for this request")
 # Clerk's names of the exact filters, and the domain's.
 _FILTERS = {
     "user_id": "id",
@@ -81,8 +83,7 @@ def refuse_unknown(request: Request, *, paged: bool) -> None:
     known = {*_FILTERS, *(f"{name}[]" for name in _FILTERS), _VERSION, *(_PAGE if paged else ())}
     unknown = dict.fromkeys(name for name, _ in request.query if name not in known)
     if unknown:
-        detail = "is not a valid parameter for this request"
-        raise Invalid(*(FieldProblem(name, "form_param_unknown", detail) for name in unknown))
+        raise Invalid(*(FieldProblem(name, *UNKNOWN_PARAMETER) for name in unknown))
 
 
 def _value(parameter: str, value: str) -> str:

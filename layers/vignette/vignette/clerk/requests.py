@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vignette import settings
+from vignette.clerk.queries import UNKNOWN_PARAMETER
 from vignette.domain import passwords, users
 from vignette.domain.identifications import not_theirs
 from vignette.domain.model import (
@@ -209,6 +210,7 @@ def new_user(request: Request, user_id: str) -> User:
     Raises:
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     body = _parse(NewUser, request)
     user = users.blank(user_id)
@@ -227,6 +229,7 @@ def user_changes(request: Request) -> ProfileChanges:
     Raises:
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     metadata_apart = _api_version(request) >= _METADATA_APART
     body = _parse(UserPatch if metadata_apart else UserPatchWithMetadata, request)
@@ -248,6 +251,7 @@ def new_metadata(request: Request) -> UserChanges:
     Raises:
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     given = _parse(NewMetadata, request).model_dump(exclude_unset=True)
     return cast("UserChanges", {name: document or {} for name, document in given.items()})
@@ -259,6 +263,7 @@ def metadata_patch(request: Request) -> Callable[[User], User]:
     Raises:
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     patches = _parse(MetadataPatch, request).model_dump(exclude_unset=True)
 
@@ -279,6 +284,7 @@ def new_identification(request: Request, kind: IdentificationKind) -> NewIdentif
     Raises:
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     body: NewEmailAddress | NewPhoneNumber
     if kind == IdentificationKind.EMAIL:
@@ -296,6 +302,7 @@ def identification_changes(request: Request, kind: IdentificationKind) -> tuple[
     Raises:
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     model = EmailAddressChanges if kind == IdentificationKind.EMAIL else PhoneNumberChanges
     body: _IdentificationChanges = _parse(model, request)
@@ -308,6 +315,7 @@ def given_password(request: Request) -> str:
     Raises:
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     return _parse(GivenPassword, request).password
 
@@ -426,9 +434,9 @@ def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
     """The body of a request.
 
     Raises:
-        TooLarge: The body is too long.
         Invalid: Parameters are unknown, missing or wrong.
         Malformed: The body is not a JSON object.
+        TooLarge: The body is too long.
     """
     body = request.body(max_bytes=settings.MAX_JSON_BODY_BYTES)
     try:
@@ -442,8 +450,8 @@ def _parse[Model: BaseModel](model: type[Model], request: Request) -> Model:
 
 # Codes and messages by pydantic's type of an error, or by the parameter.
 _PROBLEMS = {
-    "extra_forbidden": ("form_param_unknown", "is not a valid parameter for this request"),
-    "form_param_unknown": ("form_param_unknown", "is not a valid parameter for this request"),
+    "extra_forbidden": UNKNOWN_PARAMETER,
+    "form_param_unknown": UNKNOWN_PARAMETER,
     "missing": ("form_param_missing", "must be included"),
 }
 _FORMATS = {

@@ -1,4 +1,4 @@
-"""Default pictures: a user's initials on a colour of their own.
+"""Pictures of users who have none: their initials on a colour of their own.
 
 The address of one contains everything that it shows, so what is at it never changes.
 """
@@ -35,7 +35,7 @@ _OUTLINE = "outline"  # of a person, instead of initials
 
 
 def path(user: "User") -> str:
-    """Where a user's default picture is: the colour follows from their id."""
+    """Where the picture of a user's initials is: the colour follows from their id."""
     colour = COLOURS[crc32(user.id.encode()) % len(COLOURS)]
     return f"/avatars/{colour}/{quote(_initials(user) or _OUTLINE)}.webp"
 

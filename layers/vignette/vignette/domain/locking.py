@@ -9,10 +9,11 @@ _ATTEMPTS = 4
 
 
 def until_gone[**Given, Found](find: Callable[Given, Found]) -> Callable[Given, Found | None]:
-    """A way to find something that every attempt of one deletion looks for.
+    """`find`, for the attempts of one deletion.
 
-    It raises `NotFound` like `find`, but answers None if an earlier attempt has found the thing:
-    that attempt was carried out, and its answer was lost.
+    The first attempt raises `NotFound` if nothing is there, as `find` does. If an attempt has found
+    something and a later one finds nothing, the deletion was carried out and its answer was lost:
+    then None is answered.
     """
     was_there = False
 
@@ -42,4 +43,4 @@ def optimistically[Result](read_and_write: Callable[[], Result]) -> Result:
             return read_and_write()
         except table.ConditionFailed:
             continue
-    raise Unavailable("Others keep changing the same thing.")
+    raise Unavailable("Other calls change the same data now; try again.")

@@ -1,4 +1,4 @@
-"""Drawing default pictures."""
+"""Drawing the pictures of initials."""
 
 from functools import cache, lru_cache
 from importlib.resources import as_file, files

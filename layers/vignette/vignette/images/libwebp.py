@@ -239,7 +239,7 @@ def read_features(data: bytes) -> tuple[int, int, bool]:
 def decode(
     data: bytes, box: tuple[int, int, int, int], size: tuple[int, int], *, quick: bool = False
 ) -> Image.Image:
-    """A box of a WebP file that is no animation, scaled to `size`: an RGB or RGBA image.
+    """A box of a WebP file that is not an animation, scaled to `size`: an RGB or RGBA image.
 
     The box is left, top, right, bottom, in pixels like the size. If `quick`, edges between blocks
     are not smoothed, which takes less time.

@@ -49,7 +49,7 @@ class Problem(TypedDict):
 
 def render(error: errors.VignetteError | None) -> Response:
     """The problem document of an error; None is an error that nobody expected."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR if error is None else errors.nearest(STATUS, error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR if error is None else errors.entry_for(STATUS, error)
     document: Problem = {
         "type": "about:blank",
         "title": status.phrase,

@@ -65,7 +65,7 @@ def _position(text: str | None) -> Position | None:
     """The position that a cursor stands for.
 
     Raises:
-        Invalid: It is no cursor of this service's.
+        Invalid: This service has not made it.
     """
     if text is None:
         return None

@@ -125,9 +125,10 @@ class NewUpload(_Body):
     """`POST /uploads`.
 
     The pictures show the `crop`; without one the faces in the photo, else its centre. With
-    `preview` the whole photo can be seen as well, for browsers that cannot show it. The content
-    type may be left out or empty, as browsers have none for HEIC. The length, in bytes, is only to
-    refuse a photo before it is sent: the form takes any photo that is not too large.
+    `preview` there is a picture of the whole photo too, for browsers that cannot show the photo
+    itself. The content type may be left out or empty, as browsers have none for HEIC. The length,
+    in bytes, is only to refuse a photo before it is sent: the form takes any photo that is not too
+    large.
     """
 
     kind: UploadKind
@@ -159,6 +160,7 @@ def new_user(request: Request) -> tuple[str | None, UserChanges]:
     """The id that a new user is to have, None for any, and their attributes.
 
     Raises:
+        TooLarge: The body is too long.
         Malformed: The body is not JSON.
         Invalid: Fields are unknown, missing or wrong.
     """
@@ -172,6 +174,7 @@ def user_changes(request: Request) -> UserChanges:
 
     Raises:
         Forbidden: Only the secret key may set some of them.
+        TooLarge: The body is too long.
         Malformed: The body is not JSON.
         Invalid: Fields are unknown, missing or wrong.
     """
@@ -209,6 +212,7 @@ def new_crop(request: Request) -> crop.Crop | None:
     """The crop that an upload is to show, or None to leave that to the service.
 
     Raises:
+        TooLarge: The body is too long.
         Malformed: The body is not JSON.
         Invalid: Fields are unknown, missing or wrong.
     """
@@ -224,6 +228,7 @@ def new_picture(request: Request) -> str | None:
     """The id of the upload to set, or None to remove the custom picture.
 
     Raises:
+        TooLarge: The body is too long.
         Malformed: The body is not JSON.
         Invalid: Fields are unknown, missing or wrong.
     """
