@@ -227,7 +227,7 @@ def test_a_stack_of_something_else_is_refused(
             return {"Stacks": [outputs]}
 
     monkeypatch.setattr(Deployment, "client", lambda *_: Formation())
-    with pytest.raises(Failed, match="other is no deployed Vignette"):
+    with pytest.raises(Failed, match="other is not a deployed Vignette"):
         Deployment("other", {}).lend_environment()
 
 
