@@ -64,7 +64,6 @@ function lost(error) {
 
 const Base = globalThis.HTMLElement ?? class {};
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
-const fill = (text, percent) => text.replace("{percent}", percent);
 
 function make(name, properties, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -200,7 +199,7 @@ export class ProfileAvatar extends Base {
       image.hidden = false;
       this.#letters.hidden = true;
       this.#showPlaceholder(placeholder ?? this.getAttribute("placeholder"));
-      srcset ? (image.srcset = srcset) : image.removeAttribute("srcset");
+      image.srcset = srcset ?? "";
       url ? (image.src = url) : this.#fallBack();
     }
     if (!this.#letters.hidden) this.#fallBack();
@@ -449,11 +448,11 @@ export class ProfilePicture extends Base {
       const [x, y] = centred(event);
       this.#pan(-x, -y);
     };
-    canvas.addEventListener("wheel", (event) => {
+    canvas.onwheel = (event) => {
       event.preventDefault();
       const speed = event.ctrlKey ? 0.01 : event.deltaMode ? 0.05 : 0.0015; // in lines, pixels
       this.#zoomBy(Math.exp(event.deltaY * speed), ...centred(event));
-    }, { passive: false });
+    };
     canvas.onkeydown = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || !this.#photo?.image) return;
       const step = canvas.clientWidth * (event.shiftKey ? 0.1 : 0.02);
@@ -553,7 +552,7 @@ export class ProfilePicture extends Base {
       context.lineWidth = 4 * devicePixelRatio;
       context.stroke(circle);
       circle.rect(0, 0, side, side);
-      context.fillStyle = "#0f172aa6";
+      context.fillStyle = "#111827a6";
       context.fill(circle, "evenodd");
     });
   }
@@ -587,7 +586,7 @@ export class ProfilePicture extends Base {
 
   async #send(photo, signal) {
     const { file } = photo;
-    const type = file.type.startsWith("image/") ? file.type : "application/octet-stream";
+    const type = file.type || "application/octet-stream";
     if (!photo.sent) {
       const wanted = { kind: "profile_picture", contentType: type, contentLength: file.size };
       if (!file.size) throw new Failure("empty");
@@ -772,7 +771,7 @@ export class ProfilePicture extends Base {
   #progress(loaded, total) {
     this.#bar.value = loaded / total;
     const percent = Math.floor((loaded / total) * 4) * 25; // heard four times
-    this.#say(fill(this.#strings.uploading, percent));
+    this.#say(this.#strings.uploading.replace("{percent}", percent));
     this.#emit("progress", { phase: "upload", loaded, total });
   }
 
@@ -783,7 +782,7 @@ export class ProfilePicture extends Base {
   #work(busy, status = busy) {
     this.#busy = busy;
     this.#bar.removeAttribute("value");
-    this.#say(status && fill(this.#strings[status], 0));
+    this.#say(status && this.#strings[status].replace("{percent}", 0));
     this.#show();
   }
 

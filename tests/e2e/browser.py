@@ -123,7 +123,7 @@ def screenshot(locator: Locator) -> Image.Image:
 
 def seen(page: Page) -> Image.Image:
     """What is seen of the photo that is moved, once it is drawn."""
-    page.wait_for_timeout(100)
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return screenshot(cropper(page))
 
 
