@@ -280,7 +280,9 @@ def test_redrive_brings_back_what_an_outage_of_s3_has_left(
     assert f"{64 - dealt_with} dealt with, 0 stay" in done.stdout
     said = output + done.stdout
     assert f"the photo of {photos[-1]} had failed (AccessDenied): it is ready" in said
-    assert f"{others[-1]} had failed (AccessDenied): it is not a picture (unsupported_format)" in said
+    assert (
+        f"{others[-1]} had failed (AccessDenied): it is not a picture (unsupported_format)" in said
+    )
     assert f"{gone[0]} had failed (AccessDenied): its upload is gone" in said
     assert f"objects of {gone[-1]} are deleted" in said
     assert "0 dealt with, 0 stay" in operator.make("redrive").stdout

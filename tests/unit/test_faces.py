@@ -108,7 +108,7 @@ def test_faces_of_lfw_are_found_and_nothing_else(enlarged: int) -> None:
 def test_people_in_photos_are_found_and_shown_whole(
     record_property: Callable[[str, object], None],
 ) -> None:
-    rows = faces_in_photos.measure(white_house=False)
+    rows = faces_in_photos.measure(whole=False)
     with_people = [row for row in rows if row.room]
     photos, found, room, whole = (
         sum(getattr(row, name) for row in with_people)
@@ -149,3 +149,13 @@ def test_weights_of_another_network_are_refused(
     with pytest.raises(ValueError, match="another network"):
         faces.load()
     faces.load.cache_clear()
+
+
+@pytest.mark.parametrize(("score", "found"), [(0.72, False), (0.9, True)])
+def test_the_look_that_sees_most_has_to_be_surer(
+    monkeypatch: pytest.MonkeyPatch, score: float, found: bool
+) -> None:
+    a_face = faces.Face(score, 0.4, 0.4, 0.1, 0.1, 0.45, 0.44)
+    last = max(faces.LOOKS)
+    monkeypatch.setattr(faces, "look", lambda _, side: [a_face] if side == last else [])
+    assert bool(faces.find_faces(2000, lambda _: photo())) == found

@@ -161,3 +161,10 @@ def test_others_for_whom_there_is_no_room_are_left_out() -> None:
     photo = (6000, 2000)
     large, far = face(0.1, 0.5, 0.3, photo), face(0.9, 0.5, 0.25, photo)
     assert frame_faces([far, large], *photo) == frame_faces([large], *photo)
+
+
+def test_what_is_not_surely_a_face_takes_no_room_from_one_that_is() -> None:
+    photo = (4000, 3000)
+    sure, unsure = face(0.5, 0.5, 0.2, photo), replace(face(0.3, 0.5, 0.25, photo), score=0.72)
+    assert frame_faces([sure, unsure], *photo) == frame_faces([sure], *photo)
+    assert frame_faces([unsure], *photo)

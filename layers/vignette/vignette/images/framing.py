@@ -30,6 +30,7 @@ _EYES = 0.45  # how far down the eyes are
 
 _SMALLEST = 1 / 15  # of the photo's height: smaller faces are people who walked by
 _COUNTS = 0.5  # of the largest face's height: smaller faces are in the background
+_SURE = 0.8  # score: what is less surely a face takes no room from one that is
 
 _MOST_PIXELS = max(settings.RENDITION_SIZES)
 
@@ -51,17 +52,17 @@ class _Circle:
 def frame_faces(faces: Sequence["Face"], width: int, height: int) -> Crop | None:
     """The square around the faces of a photo of some pixels, or None if there are none to show.
 
-    The largest face counts. Others that are at least half its height are taken in, the largest
-    first, where all of them fit.
+    The largest face counts. Others that are at least half its height, and surely faces, are taken
+    in, the largest first, where all of them fit.
     """
     large = [face for face in faces if face.height >= _SMALLEST]
-    large.sort(key=lambda face: face.height, reverse=True)
+    large.sort(key=lambda face: (face.score >= _SURE, face.height), reverse=True)
     if not large:
         return None
     first = large[0]
     shown, circle = [first], _around_one(first, width, height)
     for face in large[1:]:
-        if face.height >= _COUNTS * first.height:
+        if face.height >= _COUNTS * first.height and face.score >= _SURE:
             wider = _around_all([*shown, face], width, height)
             if wider:
                 shown.append(face)
