@@ -206,6 +206,12 @@ class UploadInUse(Conflict):
     code = "upload_in_use"
 
 
+class TooManyFramings(Conflict):
+    """The upload was framed anew as often as is allowed; only another upload can be."""
+
+    code = "too_many_framings"
+
+
 class UploadUsed(Conflict):
     """An address that takes one photo has taken one already."""
 

@@ -305,7 +305,7 @@ def ids_of(user_id: str, *, at_most: int) -> list[str]:
 
 def from_item(item: Item) -> Upload:
     """The upload that an item of the table holds."""
-    numbers = ("created_at", "expires_at", "width", "height", "bytes", "used_at")
+    numbers = ("created_at", "expires_at", "width", "height", "bytes", "used_at", "framings")
     values: dict[str, Any] = {name: int(item[name]) for name in numbers if name in item}
     values["sizes"] = tuple(map(int, item.get("sizes", ())))
     if "crop" in item:
