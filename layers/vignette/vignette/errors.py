@@ -213,7 +213,7 @@ class TooManyFramings(Conflict):
 
 
 class UploadUsed(Conflict):
-    """An address that takes one photo has taken one already."""
+    """An address that takes one photo has taken one already, or was sent too many."""
 
     code = "upload_used"
 

@@ -230,17 +230,19 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
 
     Its id was given out for one photo, until `usable_until`, in seconds since the epoch. The photo
     is kept whole as well, unless that is more than one answer can carry. The same photo may be sent
-    again, and costs one read.
+    again, and costs one read once it is stored. Others may be sent until one can be used, but not
+    without end.
 
     Raises:
-        UnusablePhoto: The photo cannot become a picture; nothing was written.
-        UploadUsed: The id was used for another photo; nothing was written.
+        UnusablePhoto: The photo cannot become a picture; it was counted, and nothing stored.
+        UploadUsed: The id was used for another photo, or too many were sent; nothing was written.
         NotFound: The upload was deleted meanwhile.
         Unavailable: AWS did not do it.
     """
     photo = digest_of(upload_id, data)
     if uploads.has_photo(upload_id, photo=photo):
         return
+    uploads.count_photo(upload_id, photo=photo, usable_until=usable_until)
     rendered = render(data, whole=True)
     keeps_whole = len(rendered.renditions[WHOLE]) <= settings.MAX_BODY_BYTES
     if not keeps_whole:
