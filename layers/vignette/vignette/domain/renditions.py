@@ -326,13 +326,22 @@ def digest_of(upload_id: str, data: bytes) -> str:
     return hashlib.sha256(upload_id.encode() + data).hexdigest()[:32]
 
 
-def delete_whole_photo(upload_id: str, digest: str) -> int:
-    """Delete the photo of an upload as it was sent, and its preview; answers how many keys.
+def delete_all_but_picture(upload_id: str, digest: str) -> int:
+    """Delete what is stored of an upload beside the picture it is; answers how many keys.
+
+    The photo as it was sent, and its preview. Then what has another digest: a framing that was cut
+    off may have left renditions, and a preview among them. The picture keeps its digest, for a
+    picture is not framed anew: a framing that is still running finds the upload in use, and deletes
+    what it has written.
 
     Raises:
         Unavailable: S3 did not do it.
     """
-    keys = [original_object_key(upload_id), rendition_object_key(upload_id, digest, PREVIEW)]
+    prefix = renditions_prefix(upload_id)
+    shown, preview = f"{prefix}{digest}/", rendition_object_key(upload_id, digest, PREVIEW)
+    stored = bucket.keys(prefix)
+    unneeded = [each for each in stored if each == preview or not each.startswith(shown)]
+    keys = [*unneeded, original_object_key(upload_id)]
     bucket.delete(keys)
     return len(keys)
 
