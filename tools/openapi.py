@@ -160,6 +160,7 @@ OPERATIONS = {
             *_UNUSABLE_PHOTO,
             errors.UploadNotReady,
             errors.UploadInUse,
+            errors.TooManyFramings,
         ),
     ),
     "DELETE /api/v1/uploads/{upload_id}": Operation(

@@ -1,8 +1,8 @@
 """Cleanup: delete what the records of uploads no longer need.
 
-The objects of a record that is gone, and what shows the whole photo once its upload is a picture.
-What cannot be deleted goes to a queue at once, which brings it back here for a day: no record holds
-up the ones behind it.
+The objects of a record that is gone, and all but the picture once an upload is one. What cannot be
+deleted goes to a queue at once, which brings it back here for a day: no record holds up the ones
+behind it.
 """
 
 from collections.abc import Mapping

@@ -26,6 +26,7 @@ from tests.photos import plain
 from tests.template import functions
 
 from vignette import settings
+from vignette.domain.renditions import digest_of
 
 DIGEST = "0" * 32
 
@@ -83,6 +84,13 @@ class Exercises:
     def crops(self) -> None:
         user_id = self._user()
         upload_id = self._ready(user_id)
+        self._table.update_item(
+            TableName=self._client.stack["uploadsTable"],
+            Key={"id": {"S": upload_id}},
+            UpdateExpression="SET #first = :first",
+            ExpressionAttributeNames={"#first": "first"},
+            ExpressionAttributeValues={":first": {"S": digest_of(upload_id, plain("red"))}},
+        )
         path = f"/api/v1/uploads/{upload_id}"
         crops = ({"x": 0.5, "y": 0.5, "size": 0.5}, {"x": 0.5, "y": 0.5, "size": 0.25})
         self._call(404, "PATCH", path, json={"crop": crops[0]})  # its photo is not there

@@ -28,7 +28,17 @@ from vignette.domain import renditions
 _TABLES = {"users": "pk", "uploads": "id", "idempotency": "id"}
 # What two runs of the same operation may differ in.
 _OWN_TO_A_RUN = frozenset(
-    {"attempt", "id", "pk", "revision", "shard", "created_at", "updated_at", "used_at"}
+    {
+        "attempt",
+        "created_at",
+        "framings",
+        "id",
+        "pk",
+        "revision",
+        "shard",
+        "updated_at",
+        "used_at",
+    }
 )
 
 
@@ -308,6 +318,7 @@ class Contents:
                 "expires_at": "expires_at" in item,
                 "digest": "digest" in item,
                 "replaced": "replaced" in item,
+                "first": "first" in item,
                 "objects": {
                     key.replace(upload_id, "ID").replace(item.get("digest", "-"), "-"): tag
                     for key, tag in self.objects.items()

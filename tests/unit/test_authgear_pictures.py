@@ -5,6 +5,7 @@ import json
 import re
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -31,6 +32,8 @@ from tests.unit.authgear import (
 from tests.unit.conftest import APP_ID, NOBODY, PHOTO, Answer, Service, aws_error, forget_keys
 
 from vignette import settings
+
+CUT_OFF = PHOTO[: len(PHOTO) // 2]
 
 
 def set_picture(service: Service, user_id: str, picture: str) -> Any:
@@ -124,8 +127,8 @@ def test_what_a_photo_costs(service: Service) -> None:
     address = issue(service)
     service.calls.clear()
     assert post(service, address).status == 200
-    assert service.calls[:2] == ["BatchGetItem", "TransactWriteItems"]
-    assert sorted(service.calls[2:-1]) == ["PutObject"] * 5
+    assert service.calls[:3] == ["BatchGetItem", "UpdateItem", "TransactWriteItems"]
+    assert sorted(service.calls[3:-1]) == ["PutObject"] * 5
     assert service.calls[-1] == "UpdateItem"
 
 
@@ -147,6 +150,81 @@ def test_the_same_photo_again_changes_nothing(service: Service) -> None:
     assert (post(service, address).json, first.status) == (first.json, 200)
     assert (service.everything(), service.objects()) == before
     assert service.calls == ["BatchGetItem"]
+
+
+def decodes_of(
+    monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object] = lambda: None
+) -> list[object]:
+    """What gets an entry each time that a photo is decoded, and what happens just before."""
+    from vignette.domain import renditions
+
+    decodes: list[object] = []
+    render = renditions.render
+
+    def counted(*args: Any, **options: Any) -> Any:
+        decodes.append(args)
+        meanwhile()
+        return render(*args, **options)
+
+    monkeypatch.setattr(renditions, "render", counted)
+    return decodes
+
+
+def test_an_address_decodes_five_photos_at_most_however_bad_they_are(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = issue(service)
+    decodes = decodes_of(monkeypatch)
+    for _ in range(5):
+        assert post(service, address, *form(("file", CUT_OFF))).status == 400
+    before = (service.everything(), service.objects())
+    service.calls.clear()
+    for data in (CUT_OFF, PHOTO):
+        answer = post(service, address, *form(("file", data)))
+        message = assert_error(answer, "AlreadyExists", "ImageAlreadyUploaded", 409)
+        assert message == "This address was tried 5 times; ask for another address."
+    assert len(decodes) == 5
+    assert service.calls == ["BatchGetItem", "UpdateItem"] * 2
+    assert (service.everything(), service.objects()) == before
+
+
+def test_the_fifth_photo_may_be_the_one_and_is_answered_as_often_as_it_is_sent(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = issue(service)
+    decodes = decodes_of(monkeypatch)
+    for _ in range(4):
+        assert post(service, address, *form(("file", CUT_OFF))).status == 400
+    assert [post(service, address).status for _ in range(3)] == [200] * 3
+    assert len(decodes) == 5
+
+
+def test_an_address_decodes_five_photos_at_most_that_come_at_the_same_time(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = issue(service)
+    statuses: list[int] = []
+
+    def send_another() -> None:
+        another = encoded(Image.new("RGB", (64, 64 + len(decodes))), "PNG")
+        statuses.append(post(service, address, *form(("file", another))).status)
+
+    decodes = decodes_of(monkeypatch, send_another)
+    send_another()
+    # Each came while the one before it was decoded: the fifth was done first.
+    assert statuses == [409, 200, 409, 409, 409, 409]
+    assert len(decodes) == 5
+    assert len(service.objects()) == 5
+
+
+def test_a_photo_is_not_decoded_where_another_was_taken_meanwhile(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = issue(service)
+    decodes = decodes_of(monkeypatch)
+    service.meanwhile("UpdateItem", lambda: post(service, address, *form(("file", flower()))))
+    assert post(service, address).status == 409
+    assert len(decodes) == 1
 
 
 def test_an_address_takes_no_second_photo_after_the_first_is_deleted(service: Service) -> None:
@@ -173,7 +251,7 @@ def test_an_object_deleted_while_it_is_stored_leaves_nothing(service: Service) -
     address = issue(service)
     object_id = object_of(address)
     service.meanwhile(
-        "UpdateItem",
+        "PutObject",
         lambda: service.dynamodb.delete_item(TableName="uploads", Key={"id": {"S": object_id}}),
     )
     assert_error(post(service, address), "NotFound", "NotFound", 404)
@@ -303,7 +381,8 @@ def test_what_is_no_picture_is_refused(service: Service, photo: bytes, kind: str
     assert answer.json["error"]["info"] == {"cause": {"kind": kind}}
     message = assert_error(answer, "Invalid", "UnusableImage", 400)
     assert message == f"The photo cannot be used: {kind.replace('_', ' ')}."
-    assert_nothing_stored(service)
+    assert service.upload_ids() == {f"used/{object_of(address)}"}  # it counts what was sent
+    assert service.objects() == {}
     assert post(service, address).status == 200
 
 

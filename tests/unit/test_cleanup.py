@@ -4,9 +4,11 @@ import json
 import uuid
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.unit.conftest import (
+    Answer,
     AwsAnswer,
     LambdaContext,
     Service,
@@ -148,6 +150,58 @@ def test_a_preview_goes_with_the_photo_and_nothing_else_does(service: Service) -
     service.set_picture(user_id, upload_id)
     deliver_change(service, upload_id)
     assert service.objects().keys() == before.keys() - preview - {f"uploads/{upload_id}"}
+
+
+def test_what_a_framing_has_left_that_was_cut_off_goes_with_the_photo(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    upload_id = service.ready_upload(user_id, preview=True)
+    kept = {key for key in service.objects() if not key.endswith("/preview.webp")}
+    throttled = aws_error("ThrottlingException")
+    service.meanwhile("PutObject", lambda: service.let_aws_answer("UpdateItem", throttled))
+    assert frame(service, upload_id).status == 503
+    service.let_aws_answer("UpdateItem", None)
+    left = {key for key in service.objects() if key.endswith("/preview.webp")}
+    assert len(left) == 2
+    assert service.set_picture(user_id, upload_id).status == 200
+    for _ in range(2):  # an event may come twice
+        deliver_change(service, upload_id)
+        assert service.objects().keys() == kept - {f"uploads/{upload_id}"}
+
+
+def test_a_framing_that_is_still_running_leaves_the_picture_as_it_is(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    upload_id = service.ready_upload(user_id, preview=True)
+    kept = {key for key in service.objects() if not key.endswith("/preview.webp")}
+
+    def set_and_clean_up() -> None:
+        assert service.set_picture(user_id, upload_id).status == 200
+        deliver_change(service, upload_id)
+
+    # Once it is counted, and before it changes the record.
+    service.meanwhile("UpdateItem", lambda: service.meanwhile("UpdateItem", set_and_clean_up))
+    answer = frame(service, upload_id)
+    assert (answer.status, answer.code) == (409, "upload_in_use")
+    assert service.objects().keys() == kept - {f"uploads/{upload_id}"}
+
+
+def test_a_picture_that_was_framed_anew_keeps_what_was_made_last(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    upload_id = service.ready_upload(user_id, preview=True)
+    assert frame(service, upload_id).status == 200
+    assert service.set_picture(user_id, upload_id).status == 200
+    service.calls.clear()
+    deliver_change(service, upload_id)
+    assert service.calls == ["ListObjectsV2", "DeleteObjects"]
+    urls = [each["url"] for each in service.read_upload(upload_id)["renditions"]]
+    named = {f"renditions/{urlsplit(each).path.partition('renditions/')[2]}" for each in urls}
+    assert service.objects().keys() == named
+    assert len(named) == 4
+
+
+def frame(service: Service, upload_id: str) -> Answer:
+    """Frame a photo anew."""
+    crop = {"x": 0.5, "y": 0.5, "size": 1}
+    return service.with_key("PATCH", f"/api/v1/uploads/{upload_id}", {"crop": crop})
 
 
 def test_a_photo_that_cannot_be_deleted_yet_goes_later_and_its_renditions_stay(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ import pytest
 import thumbhash  # type: ignore[import-untyped]
 from PIL import Image, ImageChops, ImageStat
 from tests.photos import STORED, encoded, exif, photo
-from tests.unit.conftest import Service
+from tests.unit.conftest import Service, aws_error
 
 CROP = {"x": 0.25, "y": 0.75, "size": 0.4}
 # Four quarters of different colours, as a photo that has no face.
@@ -181,6 +182,122 @@ def test_a_crop_that_comes_back_has_its_renditions(service: Service) -> None:
         assert renditions_of(service, upload_id) == keys(upload)
 
 
+# Without end
+
+
+def decodes_of(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What gets an entry each time that a photo is decoded."""
+    from vignette.domain import renditions
+
+    decodes: list[object] = []
+    render = renditions.render
+
+    def counted(*args: Any, **options: Any) -> Any:
+        decodes.append(args)
+        return render(*args, **options)
+
+    monkeypatch.setattr(renditions, "render", counted)
+    return decodes
+
+
+def other_crop(at: int) -> dict[str, float]:
+    """A crop that is not the one before it."""
+    return {**CROP, "y": 0.25 + at % 2 / 2}
+
+
+def test_an_upload_is_framed_twenty_times(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = ready(service, encoded(quarters(), "PNG"))
+    owner = service.read_upload(upload_id)["userId"]
+    path = f"/api/v1/uploads/{upload_id}"
+    decodes = decodes_of(monkeypatch)
+    for at in range(20):
+        crop = {"crop": other_crop(at)}
+        assert service.as_user(owner, "PATCH", path, crop).status == 200
+    before = (service.everything(), service.objects())
+    service.calls.clear()
+    for answer in (
+        service.as_user(owner, "PATCH", path, {"crop": other_crop(20)}),
+        frame(service, upload_id, other_crop(20)),
+    ):
+        assert (answer.status, answer.code) == (409, "too_many_framings")
+        assert answer.json["detail"] == ("This upload was framed 20 times; create another upload.")
+    assert service.calls == ["BatchGetItem", "UpdateItem", "GetItem", "UpdateItem"]
+    assert len(decodes) == 20
+    assert (service.everything(), service.objects()) == before
+    # It can still be set, and asked for the crop that it has.
+    assert frame(service, upload_id, other_crop(19)).status == 200
+    assert service.set_picture(owner, upload_id).status == 200
+
+
+def test_what_fails_while_a_photo_is_framed_is_counted_too(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id = ready(service, encoded(quarters(), "PNG"))
+    decodes = decodes_of(monkeypatch)
+    service.let_aws_answer("PutObject", aws_error("SlowDown", 503))
+    answers = {frame(service, upload_id, CROP).status for _ in range(25)}
+    assert (answers, len(decodes)) == ({503, 409}, 20)
+
+
+def test_what_became_of_an_upload_meanwhile_is_told_before_its_photo_is_decoded(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = service.create_user()["id"]
+    used, deleted = service.ready_upload(user_id), service.ready_upload(user_id)
+    decodes = decodes_of(monkeypatch)
+    service.meanwhile("UpdateItem", lambda: service.set_picture(user_id, used))
+    assert frame(service, used, CROP).code == "upload_in_use"
+    service.meanwhile("UpdateItem", lambda: service.delete_upload(deleted))
+    assert frame(service, deleted, CROP).code == "upload_not_found"
+    assert deleted not in service.upload_ids()
+    assert decodes == []
+
+
+def test_what_a_framing_costs(service: Service) -> None:
+    upload_id = ready(service, encoded(quarters(), "PNG"))
+    service.calls.clear()
+    frame(service, upload_id, CROP)
+    assert service.calls == [
+        "GetItem",
+        "UpdateItem",
+        "GetObject",
+        *["PutObject"] * 4,
+        "UpdateItem",
+        "DeleteObjects",
+    ]
+
+
+@pytest.mark.parametrize("times", [0, 1], ids=["the first time", "again"])
+def test_a_photo_that_is_sent_after_the_first_was_processed_is_not_framed(
+    service: Service, times: int
+) -> None:
+    first = encoded(quarters(), "PNG")
+    upload_id = ready(service, first)
+    for at in range(times):
+        assert frame(service, upload_id, other_crop(at)).status == 200
+    upload, before = service.read_upload(upload_id), renditions_of(service, upload_id)
+    service.send_photo(upload_id, encoded(photo("coffee.png"), "JPEG"))
+    answer = frame(service, upload_id, {**CROP, "size": 0.9})
+    assert (answer.status, answer.code) == (404, "upload_not_found")
+    assert without_addresses(service.read_upload(upload_id)) == without_addresses(upload)
+    assert renditions_of(service, upload_id) == before
+    # The same photo, sent again, is the one that was processed.
+    service.send_photo(upload_id, first)
+    assert frame(service, upload_id, {**CROP, "size": 0.9}).status == 200
+
+
+def before_the_record_changes(service: Service, action: Callable[[], object]) -> None:
+    """Do something once, when a photo is framed: after it was counted, stored, and no sooner."""
+    service.meanwhile("UpdateItem", lambda: service.meanwhile("UpdateItem", action))
+
+
+def without_addresses(upload: Any) -> Any:
+    """An upload without its signed addresses, which are others after a minute."""
+    return {**upload, "renditions": sorted(keys(upload))}
+
+
 def test_users_frame_their_own_photos_only(service: Service) -> None:
     upload_id = ready(service, encoded(quarters(), "PNG"))
     path = f"/api/v1/uploads/{upload_id}"
@@ -219,7 +336,7 @@ def test_a_photo_that_is_gone_is_not_framed(service: Service) -> None:
 def test_of_two_changes_at_once_one_is_the_last(service: Service) -> None:
     upload_id = ready(service, encoded(quarters(), "PNG"))
     other = {**CROP, "y": 0.25}
-    service.meanwhile("UpdateItem", lambda: frame(service, upload_id, other))
+    before_the_record_changes(service, lambda: frame(service, upload_id, other))
     answer = frame(service, upload_id, CROP)
     assert answer.status == 200
     upload = service.read_upload(upload_id)
@@ -231,7 +348,7 @@ def test_a_picture_that_is_set_meanwhile_keeps_its_renditions(service: Service) 
     user_id = service.create_user()["id"]
     upload_id = service.create_upload(user_id)
     service.send_photo(upload_id, encoded(quarters(), "PNG"))
-    service.meanwhile("UpdateItem", lambda: service.set_picture(user_id, upload_id))
+    before_the_record_changes(service, lambda: service.set_picture(user_id, upload_id))
     answer = frame(service, upload_id, CROP)
     assert (answer.status, answer.code) == (409, "upload_in_use")
     picture = key_of(service.read_user(user_id)["profilePictureUrl"])
@@ -255,8 +372,7 @@ def test_a_picture_that_is_framed_while_it_is_set_has_the_new_renditions(
 
 def test_an_upload_that_is_deleted_meanwhile_leaves_nothing(service: Service) -> None:
     upload_id = ready(service, encoded(quarters(), "PNG"))
-
-    service.meanwhile("UpdateItem", lambda: service.delete_upload(upload_id))
+    before_the_record_changes(service, lambda: service.delete_upload(upload_id))
     answer = frame(service, upload_id, CROP)
     assert (answer.status, answer.code) == (404, "upload_not_found")
     assert service.objects() == {}

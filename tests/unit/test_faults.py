@@ -410,6 +410,7 @@ RACING = [
             "a user is changed",
             "a user is deleted",
             "an upload is begun",
+            "a photo is framed anew",
             "a ready upload is deleted",
             "a pending upload is deleted",
             "a picture is replaced",

@@ -11,6 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.template import routes
 from tests.unit.conftest import ENVIRONMENT, ROOT, Answer, Service
 
+from vignette.domain.renditions import digest_of
+
 FILE = ROOT / "layers" / "vignette" / "vignette" / "native" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -125,7 +127,8 @@ def test_pictures_are_as_described(service: Service) -> None:
 
 def test_a_photo_that_cannot_be_framed_anew_is_as_described(service: Service) -> None:
     upload_id = service.ready_upload(service.create_user()["id"])
-    service.put_photo(upload_id, b"no photo")  # the form takes another photo
+    service.put_photo(upload_id, b"no photo")
+    service.alter_upload(upload_id, digest=digest_of(upload_id, b"no photo"))
     path = f"/api/v1/uploads/{upload_id}"
     answer = service.with_key("PATCH", path, {"crop": {"x": 0.5, "y": 0.5, "size": 0.5}})
     assert (answer.status, answer.code) == (422, "unsupported_format")

@@ -206,7 +206,12 @@ def test_a_cdn_keeps_what_is_named_by_path_width_and_height_for_five_minutes() -
 def test_public_routes_and_uploads_have_throttles_of_their_own() -> None:
     condition, public, private = resource("Api")["RouteSettings"]["Fn::If"]
     assert condition == "HasPublicPictures"
-    uploads = {"POST /api/v1/uploads"}
+    # Where an upload begins, and where a photo is decoded while a user or a signed address waits.
+    uploads = {
+        "POST /api/v1/uploads",
+        "PATCH /api/v1/uploads/{upload_id}",
+        "POST /_images/{app_id}/{object_id}",
+    }
     finding = {"GET /pictures/{user_id}"}
     always = ELEMENTS | {"GET /v1/jwks"}
     pictures = {f"GET {path}" for path in PUBLIC_ROUTES} | finding

@@ -206,8 +206,14 @@ class UploadInUse(Conflict):
     code = "upload_in_use"
 
 
+class TooManyFramings(Conflict):
+    """The upload was framed anew as often as is allowed; only another upload can be."""
+
+    code = "too_many_framings"
+
+
 class UploadUsed(Conflict):
-    """An address that takes one photo has taken one already."""
+    """An address that takes one photo has taken one already, or was sent too many."""
 
     code = "upload_used"
 

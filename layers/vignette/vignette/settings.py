@@ -41,6 +41,8 @@ MAX_METADATA_BYTES = 8 * 1024  # each kind, as compact JSON
 
 # Uploads of one user
 MAX_UPLOADS_PER_HOUR = 60  # with a user's token; the secret key has no limit
+MAX_FRAMINGS = 20  # of one upload, which are counted before the photo is decoded
+MAX_PHOTOS_OF_AN_ADDRESS = 5  # that are decoded: an address takes one that can be used
 MAX_UPLOADS_DELETED_AT_ONCE = 100  # with their user; the rest end by themselves
 
 # Passwords, in characters: at least 8 (NIST SP 800-63B, 5.1.1.2), at most what is quickly read.

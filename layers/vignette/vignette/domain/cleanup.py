@@ -17,7 +17,7 @@ class Task:
     """The objects of an upload that are to be deleted.
 
     Without a `digest` all objects of the upload. With one, which is that of the picture it became,
-    only the photo as it was sent and its preview.
+    all but that picture.
     """
 
     upload_id: str
@@ -31,7 +31,7 @@ def delete(task: Task) -> int:
         Unavailable: S3 did not do it.
     """
     if task.digest:
-        return renditions.delete_whole_photo(task.upload_id, task.digest)
+        return renditions.delete_all_but_picture(task.upload_id, task.digest)
     return renditions.delete_objects(task.upload_id)
 
 

@@ -236,6 +236,9 @@ class Upload:
         framing: Who chose the crop.
         placeholder: What they look like, a ThumbHash in base64.
         replaced: The digest before the photo was framed anew, whose renditions are deleted.
+        first: The digest before it was framed anew for the first time, which is made of nothing but
+            the photo.
+        framings: How often it was to be framed anew, whatever became of that.
     """
 
     id: str
@@ -258,6 +261,8 @@ class Upload:
     framing: str | None = None
     placeholder: str | None = None
     replaced: str | None = None
+    first: str | None = None
+    framings: int | None = None
 
     @property
     def in_use(self) -> bool:

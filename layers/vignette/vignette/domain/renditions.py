@@ -27,7 +27,7 @@ from vignette.domain.ids import (
 )
 from vignette.domain.locking import optimistically
 from vignette.domain.model import Upload, UploadState
-from vignette.errors import NotFound, UnusablePhoto
+from vignette.errors import NotFound, TooManyFramings, UnusablePhoto
 
 if TYPE_CHECKING:
     from vignette.images import Result
@@ -117,10 +117,11 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
 
     Without a crop it is framed as if the user had never done it. Of several changes at the same
     time one is the last, and the renditions of all others are deleted. With `owner`, only an
-    upload of that user.
+    upload of that user. A photo that was sent later to the same form is not the upload's.
 
     Raises:
         NotFound: There is no such upload, or its photo is gone.
+        TooManyFramings: It was framed anew as often as is allowed.
         UploadNotReady: It is pending.
         UploadFailed: It has failed.
         UploadInUse: It is a picture, perhaps since a moment ago.
@@ -132,18 +133,23 @@ def frame_anew(upload_id: str, crop: Crop | None, *, owner: str | None = None) -
         if upload.replaced:  # by an attempt that was perhaps cut off
             _delete(upload_id, upload.replaced)
         return upload
+    _count_framing(upload_id)
     original = bucket.read(original_object_key(upload_id), max_bytes=settings.MAX_UPLOAD_BYTES)
     if original is None or original.body is None:
         raise NotFound("upload")
     photo = original.body
+    first = upload.first or upload.digest
+    if digest_of(upload_id, photo) != first:  # the form has taken another photo since
+        raise NotFound("upload")
     rendered = render(photo, crop=crop, preview=bool(upload.preview))
 
     def write_renditions() -> Upload:
         nonlocal upload
         # Each digest is derived from the one before it. So none is used twice, replaced renditions
         # can be deleted, and a repeated attempt writes the same objects.
-        digest = digest_of(upload_id, f"{upload.digest}{crop}".encode() + photo)
-        facts = {**store(upload_id, digest, rendered), "replaced": upload.digest}
+        digest = digest_of(upload_id, f"{upload.digest}{crop}".encode())
+        stored = store(upload_id, digest, rendered)
+        facts = {**stored, "replaced": upload.digest, "first": first}
         unchanged = Attr("digest").eq(upload.digest) & Attr("expires_at").gt(int(time.time()))
         action = table.Update(
             settings.uploads_table(), upload_key(upload_id), facts, condition=unchanged
@@ -224,17 +230,19 @@ def receive(upload_id: str, data: bytes, *, usable_until: int) -> None:
 
     Its id was given out for one photo, until `usable_until`, in seconds since the epoch. The photo
     is kept whole as well, unless that is more than one answer can carry. The same photo may be sent
-    again, and costs one read.
+    again, and costs one read once it is stored. Others may be sent until one can be used, but not
+    without end.
 
     Raises:
-        UnusablePhoto: The photo cannot become a picture; nothing was written.
-        UploadUsed: The id was used for another photo; nothing was written.
+        UnusablePhoto: The photo cannot become a picture; it was counted, and nothing stored.
+        UploadUsed: The id was used for another photo, or too many were sent; nothing was written.
         NotFound: The upload was deleted meanwhile.
         Unavailable: AWS did not do it.
     """
     photo = digest_of(upload_id, data)
     if uploads.has_photo(upload_id, photo=photo):
         return
+    uploads.count_photo(upload_id, photo=photo, usable_until=usable_until)
     rendered = render(data, whole=True)
     keeps_whole = len(rendered.renditions[WHOLE]) <= settings.MAX_BODY_BYTES
     if not keeps_whole:
@@ -318,13 +326,22 @@ def digest_of(upload_id: str, data: bytes) -> str:
     return hashlib.sha256(upload_id.encode() + data).hexdigest()[:32]
 
 
-def delete_whole_photo(upload_id: str, digest: str) -> int:
-    """Delete the photo of an upload as it was sent, and its preview; answers how many keys.
+def delete_all_but_picture(upload_id: str, digest: str) -> int:
+    """Delete what is stored of an upload beside the picture it is; answers how many keys.
+
+    The photo as it was sent, and its preview. Then what has another digest: a framing that was cut
+    off may have left renditions, and a preview among them. The picture keeps its digest, for a
+    picture is not framed anew: a framing that is still running finds the upload in use, and deletes
+    what it has written.
 
     Raises:
         Unavailable: S3 did not do it.
     """
-    keys = [original_object_key(upload_id), rendition_object_key(upload_id, digest, PREVIEW)]
+    prefix = renditions_prefix(upload_id)
+    shown, preview = f"{prefix}{digest}/", rendition_object_key(upload_id, digest, PREVIEW)
+    stored = bucket.keys(prefix)
+    unneeded = [each for each in stored if each == preview or not each.startswith(shown)]
+    keys = [*unneeded, original_object_key(upload_id)]
     bucket.delete(keys)
     return len(keys)
 
@@ -366,6 +383,36 @@ def _framable(upload: Upload | None) -> Upload:
         raise NotFound("upload")
     uploads.unused_picture(upload)  # anything else is refused
     return upload
+
+
+def _count_framing(upload_id: str) -> None:
+    """Count that a ready upload is framed anew, before its photo is read and decoded for that.
+
+    Counted afterwards, any number at the same time would be decoded. A call that is repeated
+    since its answer was lost may count twice.
+
+    Raises:
+        NotFound: The upload is gone.
+        UploadInUse: It is a picture, perhaps since a moment ago.
+        TooManyFramings: It was framed anew as often as is allowed.
+        Unavailable: DynamoDB did not do it.
+    """
+    framings = Attr("framings")
+    action = table.Update(
+        settings.uploads_table(),
+        upload_key(upload_id),
+        {},
+        add={"framings": 1},
+        condition=Attr("expires_at").gt(int(time.time()))
+        & (framings.not_exists() | framings.lt(settings.MAX_FRAMINGS)),
+    )
+    try:
+        table.write(action)
+    except table.ConditionFailed as failure:
+        _framable(uploads.from_item(failure.item) if failure.item else None)
+        raise TooManyFramings(
+            f"This upload was framed {settings.MAX_FRAMINGS} times; create another upload."
+        ) from None
 
 
 def _is_framed(upload: Upload, crop: Crop | None) -> bool:

@@ -33,6 +33,7 @@ from vignette.errors import (
 
 BY_USER = "byUser"
 _HOUR = 3600  # seconds
+_TAKEN = "This address takes one photo and has received it; ask for another address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,37 @@ def _count(user_id: str, seconds: int) -> table.Update:
     )
 
 
+def count_photo(upload_id: str, *, photo: str, usable_until: int) -> None:
+    """Count that `photo`, which is a digest, was sent to an address for one photo.
+
+    Before it is decoded: counted afterwards, any number at the same time would be. The mark that
+    counts stays until `usable_until`, in seconds since the epoch. A call that is repeated since its
+    answer was lost may count twice.
+
+    Raises:
+        UploadUsed: The address has taken another photo, or was sent too many.
+        Unavailable: DynamoDB did not do it.
+    """
+    taken, sent = Attr("photo"), Attr("sent")
+    action = table.Update(
+        settings.uploads_table(),
+        used_mark_key(upload_id),
+        {"expires_at": usable_until},
+        add={"sent": 1},
+        condition=(taken.not_exists() | taken.eq(photo))
+        & (sent.not_exists() | sent.lt(settings.MAX_PHOTOS_OF_AN_ADDRESS)),
+    )
+    try:
+        table.write(action)
+    except table.ConditionFailed as failure:
+        if failure.item and failure.item.get("photo", photo) != photo:
+            raise UploadUsed(_TAKEN) from None
+        raise UploadUsed(
+            f"This address was tried {settings.MAX_PHOTOS_OF_AN_ADDRESS} times;"
+            " ask for another address."
+        ) from None
+
+
 def begin_without_owner(upload_id: str, *, photo: str, usable_until: int) -> bool:
     """Record a pending upload without an owner, for an address that takes one photo.
 
@@ -171,11 +203,16 @@ def begin_without_owner(upload_id: str, *, photo: str, usable_until: int) -> boo
         created_at=created_at,
         expires_at=seconds + settings.UNUSED_UPLOAD_SECONDS,
     )
-    mark = {**used_mark_key(upload_id), "photo": photo, "expires_at": usable_until}
+    mark = table.Update(
+        settings.uploads_table(),
+        used_mark_key(upload_id),
+        {"photo": photo, "expires_at": usable_until},
+        condition=Attr("photo").not_exists(),
+    )
     try:
         table.transact(
             [
-                table.Put(settings.uploads_table(), mark, Attr("id").not_exists()),
+                mark,
                 table.Put(settings.uploads_table(), to_item(upload), Attr("id").not_exists()),
             ]
         )
@@ -193,12 +230,11 @@ def has_photo(upload_id: str, *, photo: str) -> bool:
     """
     keys = (used_mark_key(upload_id), upload_key(upload_id))
     mark, item = table.get_many([(settings.uploads_table(), key) for key in keys])
-    if mark is None and item is None:
+    taken = mark.get("photo") if mark else None
+    if taken is None and item is None:
         return False
-    if item is None or mark is None or mark.get("photo") != photo:
-        raise UploadUsed(
-            "This address takes one photo and has received it; ask for another address."
-        )
+    if item is None or taken != photo:
+        raise UploadUsed(_TAKEN)
     return from_item(item).state != UploadState.PENDING
 
 
@@ -305,7 +341,7 @@ def ids_of(user_id: str, *, at_most: int) -> list[str]:
 
 def from_item(item: Item) -> Upload:
     """The upload that an item of the table holds."""
-    numbers = ("created_at", "expires_at", "width", "height", "bytes", "used_at")
+    numbers = ("created_at", "expires_at", "width", "height", "bytes", "used_at", "framings")
     values: dict[str, Any] = {name: int(item[name]) for name in numbers if name in item}
     values["sizes"] = tuple(map(int, item.get("sizes", ())))
     if "crop" in item:
