@@ -1,17 +1,21 @@
 """What a user may not do to others, nor after being banned, nor without end."""
 
+import re
+import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.unit.authgear import causes, update
-from tests.unit.clerk import Clerk
+from tests.unit.clerk import Clerk, Refusal
 from tests.unit.conftest import Answer, Service
 
 from vignette import settings
 from vignette.domain import uploads
+from vignette.http import characters
 
 ME = "/api/v1/users/me"
 UPLOADS = "/api/v1/uploads"
@@ -209,8 +213,36 @@ HIDDEN = {
     "zero-width space": "A\u200bda",
     "word joiner": "A\u2060da",
     "byte order mark": "Ada\ufeff",
+    "soft hyphen": "A\u00adda",
+    "grapheme joiner": "A\u034fda",
+    "Mongolian vowel separator": "A\u180eda",
+    "Arabic letter mark": "A\u061cda",
+    "Arabic letter mark after a joiner": "A\u200d\u061cda",
+    "Arabic number sign": "A\u0600da",
+    "Hangul filler": "\u3164",
+    "Hangul filler of half width": "Ada\uffa0",
+    "Hangul filler of a syllable": "\u115f\u1160",
+    "Khmer vowel without a form": "A\u17b4da",
+    "blank in Braille": "\u2800",
+    "line separator": "A\u2028da",
+    "paragraph separator": "A\u2029da",
+    "control": "A\x07da",
+    "line feed": "A\nda",
+    "control of C1": "A\x9bda",
+    "next line": "A\x85da",
+    "annotation": "A\ufff9da",
+    "unassigned, and ignored": "A\ufff0da",
+    "shorthand control": "A\U0001bca0da",
+    "musical control": "A\U0001d173da",
+    "tag": "Ada\U000e0045\U000e0076",
     "joiner of nothing": "Ada\u200d",
     "joiner of Latin letters": "A\u200dda",
+    "two joiners": "ک\u200c\u200cه",
+    "variation of nothing": "\ufe0f",
+    "variation of a space": "Ada \ufe0f",
+    "variation of a Latin letter": "A\ufe0fda",
+    "variation of a variation": "辻\ufe00\ufe00",
+    "ideographic variation of a Latin letter": "A\U000e0100da",
 }
 
 
@@ -222,19 +254,70 @@ def test_a_name_has_no_characters_that_cannot_be_seen(
     before = service.everything()
     native = service.as_user(user_id, "PATCH", ME, {"firstName": name})
     assert (native.status, native.fields) == (422, {"firstName": "invalid_value"})
-    assert clerk.call("PATCH", f"/users/{user_id}", {"last_name": name}).status == 422
-    for attribute in ("name", "nickname", "given_name"):
-        assert causes(update(service, user_id, {attribute: name}))
+    refusal = clerk.refused("PATCH", f"/users/{user_id}", {"last_name": name})
+    assert refusal == Refusal(422, "form_param_format_invalid", "last_name")
+    for attribute in ("name", "nickname", "given_name", "family_name", "middle_name"):
+        wrong = {f"/{attribute}": "general"}
+        assert causes(update(service, user_id, {attribute: name})) == wrong
     assert service.everything() == before
+    claims = {"given_name": name, "family_name": "Lovelace"}
+    made = service.call("GET", ME, token=service.token("auth0|1", **claims)).json
+    assert (made["firstName"], made["lastName"]) == (None, "Lovelace")
+
+
+def test_no_control_and_no_format_is_in_a_name() -> None:
+    every = map(chr, range(sys.maxunicode + 1))
+    hidden = [each for each in every if unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp")]
+    assert len(hidden) > 200
+    assert not [each for each in hidden if characters.is_name(f"A{each}da")]
+
+
+@pytest.mark.parametrize("name", [" ", "\u3000", "\u00a0", "\t"])
+def test_a_name_that_is_only_a_space_is_none(service: Service, clerk: Clerk, name: str) -> None:
+    user_id = service.create_user()["id"]
+    assert service.as_user(user_id, "PATCH", ME, {"firstName": name}).status == 422
+    assert clerk.update(user_id, last_name=name)["last_name"] is None
+    assert causes(update(service, user_id, {"given_name": name})) == {"/given_name": "general"}
+    made = service.call("GET", ME, token=service.token("auth0|1", given_name=name)).json
+    assert made["firstName"] is None
 
 
 @pytest.mark.parametrize(
-    "name", ["علی‌رضا", "ක්‍රිෂාන්", "محمد", "Žofie", "O'Brien-Łuk", "山田", "\u200d\u0c15\u0c2e\u0c32"]
+    "name",
+    [
+        "علی\u200cرضا",
+        "PDF\u200cها",
+        "ක්\u200dරිෂාන්",
+        "\u200d\u0c15\u0c2e\u0c32",
+        "နေ\u1000\ufe00",
+        "محمد",
+        "Žofie",
+        "O'Brien-Łuk",
+        "山田 太郎",
+        "辻\U000e0100",
+        "ᠠ\u180b",
+        "김철수",
+        "Ada ❤\ufe0f",
+        "1\ufe0f\u20e3 ©\ufe0f",
+        "🎉👍🏽",
+    ],
 )
 def test_names_of_every_script_stay_as_they_are(service: Service, name: str) -> None:
     user_id = service.create_user()["id"]
     assert service.as_user(user_id, "PATCH", ME, {"firstName": name}).json["firstName"] == name
     assert "errors" not in update(service, user_id, {"nickname": name})
+
+
+def test_the_document_lets_through_every_name_that_is_taken(service: Service) -> None:
+    schema = service.call("GET", "/api/v1/openapi.json").json["components"]["schemas"]["UserPatch"]
+    [pattern] = {
+        each["pattern"] for each in schema["properties"]["firstName"]["anyOf"] if "pattern" in each
+    }
+    assert all(
+        re.search(pattern, name) for name in ("Ada", "علی\u200cرضا", "辻\U000e0100", "❤\ufe0f")
+    )
+    refused = [name for name in HIDDEN.values() if not re.search(pattern, name)]
+    assert len(refused) > len(HIDDEN) / 2
 
 
 @pytest.mark.parametrize("attribute", ["website", "profile"])
