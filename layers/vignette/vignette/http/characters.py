@@ -27,7 +27,8 @@ _JOINED = r"\u0600-\u109f"
 _SELECTORS = r"\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _VARIED = r"#*0-9\xa9\xae\u1000-\u1dff\u2000-\U0010ffff"
 
-_UNSEEN = re.compile(
+# Compiled, which takes 2 ms, when the first name comes, and not when a function starts.
+_UNSEEN = (
     rf"[{_HIDDEN}{_HIDDEN_BEYOND}]"
     rf"|[{_JOINERS}](?![{_JOINED}])"
     rf"|(?<![{_VARIED}])[{_SELECTORS}]"
@@ -39,4 +40,4 @@ PATTERN = rf"^[^{_HIDDEN}]*[^{_HIDDEN}{_JOINERS}\s][^{_HIDDEN}]*$"
 
 def is_name(text: str) -> bool:
     """Whether a text is one that can be shown as a name: it may have spaces around it."""
-    return bool(text.strip()) and not _UNSEEN.search(text)
+    return bool(text.strip()) and not re.search(_UNSEEN, text)
