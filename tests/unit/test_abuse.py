@@ -2,9 +2,14 @@
 
 import re
 import sys
+import threading
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +19,8 @@ from tests.unit.clerk import Clerk, Refusal
 from tests.unit.conftest import Answer, Service
 
 from vignette import settings
-from vignette.domain import uploads
+from vignette.domain import passwords, uploads
+from vignette.errors import VignetteError
 from vignette.http import characters
 
 ME = "/api/v1/users/me"
@@ -166,6 +172,74 @@ def test_wrong_passwords_of_an_hour_ago_do_not_count(
     for _ in range(2):
         verify(clerk, user, "wrong-password")
     assert verify(clerk, user, PASSWORD).status == 200
+
+
+@pytest.mark.usefixtures("few_guesses")
+@pytest.mark.parametrize("before", [0, 2])
+def test_guesses_at_the_same_time_are_no_more_than_one_after_the_other(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    user = clerk.create(password=PASSWORD)
+    for _ in range(before):
+        verify(clerk, user, "wrong-password")
+    checked: list[bytes] = []
+    hasher = passwords.HASHERS["argon2id"]
+    all_sent = threading.Barrier(20)
+
+    def matches(digest: str, given: bytes) -> bool:
+        checked.append(given)
+        with suppress(threading.BrokenBarrierError):
+            all_sent.wait(1)  # nobody knows whether it is right before all have asked
+        return hasher.matches(digest, given)
+
+    monkeypatch.setitem(passwords.HASHERS, "argon2id", replace(hasher, matches=matches))
+
+    def guess(at: int) -> str:
+        with pytest.raises(VignetteError) as refused:
+            passwords.verify(user["id"], f"wrong-{at}")
+        all_sent.abort()
+        return refused.value.code
+
+    with ThreadPoolExecutor(20) as pool:
+        codes = Counter(pool.map(guess, range(20)))
+    assert len(checked) == codes["wrong_password"] == 3 - before
+    assert verify(clerk, user, PASSWORD).status == 403
+
+
+@pytest.mark.usefixtures("few_guesses")
+def test_a_right_password_is_no_guess(clerk: Clerk) -> None:
+    user = clerk.create(password=PASSWORD)
+    for _ in range(2):
+        assert verify(clerk, user, "wrong-password").status == 422
+    for _ in range(5):
+        assert verify(clerk, user, PASSWORD).status == 200
+    assert verify(clerk, user, "wrong-password").status == 422
+    assert verify(clerk, user, PASSWORD).status == 403
+
+
+@pytest.mark.usefixtures("few_guesses")
+def test_the_hour_of_a_refusal_begins_with_the_last_wrong_password(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = clerk.create(password=PASSWORD)
+    now = time.time()
+    for minutes in (0, 30, 50):
+        monkeypatch.setattr(time, "time", lambda at=now + minutes * 60: at)
+        assert verify(clerk, user, "wrong-password").status == 422
+    monkeypatch.setattr(time, "time", lambda: now + 109 * 60)
+    assert verify(clerk, user, PASSWORD).status == 403
+    monkeypatch.setattr(time, "time", lambda: now + 111 * 60)
+    assert verify(clerk, user, PASSWORD).status == 200
+
+
+@pytest.mark.parametrize("state", ["banned", "locked"])
+def test_no_guess_is_counted_for_who_is_not_active(
+    clerk: Clerk, service: Service, state: str
+) -> None:
+    user = clerk.create(password=PASSWORD, **{state: True})
+    before = service.everything()
+    assert verify(clerk, user, PASSWORD).status == 403
+    assert service.everything() == before
 
 
 def test_a_hundred_wrong_passwords_an_hour_are_allowed() -> None:
