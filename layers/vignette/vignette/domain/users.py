@@ -102,8 +102,8 @@ def create(user: User, *, attempt: str) -> User:
     return user
 
 
-def provision(user: User, *, issued_at: int) -> None:
-    """Store a user whom an identity provider vouches for, unless they are there already.
+def provision(user: User, *, issued_at: int) -> bool:
+    """Store a user whom an identity provider vouches for; False if they are there already.
 
     Unique values that other users have are left out. `issued_at` is when the provider did so, in
     seconds since the epoch: it does not bring back a user who was deleted later.
@@ -127,7 +127,7 @@ def provision(user: User, *, issued_at: int) -> None:
             if not_deleted in failure.failed:
                 raise NotFound("user") from None
             if put in failure.failed:
-                return
+                return False
             taken = _taken(unique_values, reserved, failure)
             user = replace(
                 user,
@@ -135,7 +135,7 @@ def provision(user: User, *, issued_at: int) -> None:
                 username=None if "username" in taken else user.username,
             )
         else:
-            return
+            return True
 
 
 def get(user_id: str, *, must_be_active: bool = False) -> User:
