@@ -414,3 +414,21 @@ def test_a_second_address_that_becomes_the_first_is_listed_once_and_stays_verifi
     assert (changed["email"], changed["emailVerified"]) == ("second@example.com", True)
     listed = [each["email_address"] for each in clerk.read(user["id"])["email_addresses"]]
     assert listed == ["second@example.com", "first@example.com"]
+
+
+@pytest.mark.parametrize(("own", "other"), [("Second", "First"), ("First", "Second")])
+def test_an_address_that_is_written_in_another_case_is_the_same_one(
+    service: Service, clerk: Clerk, own: str, other: str
+) -> None:
+    user = clerk.create(email_address=["First@example.com", "Second@example.com"])
+    before = {each["email_address"]: each for each in user["email_addresses"]}
+    path = f"/api/v1/shared/users/{user['id']}"
+    address = f"{own.upper()}@example.com"
+    changed = service.with_key("PATCH", path, {"email": address}).json
+    assert (changed["email"], changed["emailVerified"]) == (address, True)
+    [first, second] = clerk.read(user["id"])["email_addresses"]
+    assert (first["email_address"], second) == (address, before[f"{other}@example.com"])
+    kept = ("id", "verification", "created_at")
+    assert [first[each] for each in kept] == [before[f"{own}@example.com"][each] for each in kept]
+    again = {"email": address, "firstName": "Ada", "lastName": "Lovelace"}
+    assert service.with_key("POST", "/api/v1/shared/users", again).status == 409

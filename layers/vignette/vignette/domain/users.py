@@ -432,15 +432,15 @@ def changed(user: User, changes: UserChanges) -> User:
 def _with_first(user: User, address: str | None) -> tuple[Identification, ...]:
     """The addresses of a user with a first one, without it if there is none.
 
-    One that the user has already comes first as it is; a new one takes the place of the first.
+    One that the user has already comes first as it is, but in the new spelling: no two addresses
+    differ in case only. A new one takes the place of the first.
     """
     if address is None:
         return user.emails[1:]
-    own = next((each for each in user.emails if each.value == address), None)
-    if own:
-        return (own, *(each for each in user.emails if each is not own))
-    rest = [each for each in user.emails[1:] if each.value.lower() != address.lower()]
-    return (identification(user.id, address, verified=False), *rest)
+    own = next((each for each in user.emails if each.value.lower() == address.lower()), None)
+    if own is None:
+        return (identification(user.id, address, verified=False), *user.emails[1:])
+    return (own.spelt(address), *(each for each in user.emails if each is not own))
 
 
 def _stored(values: Mapping[str, Any]) -> Item:
