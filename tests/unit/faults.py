@@ -40,6 +40,8 @@ _OWN_TO_A_RUN = frozenset(
         "used_at",
     }
 )
+# An operation that fails is done over, and botocore repeats each call a few times.
+_MOST_ATTEMPTS = 8
 
 
 class Fault(Enum):
@@ -332,6 +334,9 @@ class Contents:
                 user["picture"] = records.get(user["picture"]["upload_id"], "missing")
             if "password" in user:
                 user["password"] = user["password"]["hasher"]
+            # A password that was verified in vain may count as wrong.
+            for name in ("wrong_passwords", "wrong_passwords_until"):
+                user.pop(name, None)
         return {
             "users": _sorted(
                 {**_comparable(user), "claims": names[user["id"]]} for user in users.values()
@@ -369,6 +374,8 @@ class Contents:
                 values[user_id, f"username#{user['username'].lower()}"] += 1
             if "external_id" in user:
                 values[user_id, f"external_id#{user['external_id']}"] += 1
+            if not 0 <= user.get("wrong_passwords", 0) <= _MOST_ATTEMPTS:
+                yield f"{user['wrong_passwords']} wrong passwords of {user_id} are counted"
             if "picture" in user:
                 record = uploads.get(user["picture"]["upload_id"])
                 if record is None:

@@ -4,10 +4,12 @@ import hmac
 import io
 import json
 import re
+import ssl
 import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from http.client import IncompleteRead
 from types import SimpleNamespace
 from typing import Any
 from urllib.error import URLError
@@ -29,6 +31,8 @@ from tests.unit.conftest import (
     forget_keys,
 )
 from tests.wire import base64url
+
+from vignette import settings
 
 ME = "/api/v1/users/me"
 SOMEBODY = str(uuid.uuid4())
@@ -163,15 +167,20 @@ def test_a_token_that_the_issuer_did_not_sign_is_refused(
         {"aud": "another"},
         {"aud": ["another"]},
         {"aud": []},
+        {"aud": 5},
+        {"aud": [5]},
+        {"aud": {"vignette": True}},
+        {"aud": None, "client_id": 5},
         {"exp": None},
         {"iss": None},
         {"aud": None},
         {"sub": None},
         {"sub": ""},
         {"sub": 5},
+        {"sub": "\ud800"},
         {"padding": "x" * 8192},
     ],
-    ids=lambda claims: re.sub(r"\d{10}", "TIME", str(claims))[:40],
+    ids=lambda claims: re.sub(r"\d{10}", "TIME", ascii(claims))[:40],
 )
 def test_a_token_with_wrong_claims_is_refused(
     service: Service, user_id: str, claims: dict[str, Any]
@@ -355,13 +364,14 @@ class Issuer:
     def __init__(self) -> None:
         self.body = json.dumps(JWKS).encode()
         self.up = True
+        self.fault: Exception = URLError("down")
         self.requests = 0
 
     def open(self, _: object, request: Any, *__: object, **___: object) -> io.BytesIO:
         assert request.full_url == self.address
         self.requests += 1
         if not self.up:
-            raise URLError("down")
+            raise self.fault
         return io.BytesIO(self.body)
 
 
@@ -411,8 +421,8 @@ def test_known_keys_serve_while_the_issuer_is_down(
 
 @pytest.mark.parametrize(
     "body",
-    [None, b"<html>", b"[]", b"{}", b'{"keys": [{"kty": "x"}]}', b"\xff"],
-    ids=["down", "HTML", "a list", "nothing", "no usable key", "no text"],
+    [None, b"<html>", b"[]", b"{}", b'{"keys": {}}', b"[" * 100_000, b"\xff"],
+    ids=["down", "HTML", "a list", "nothing", "no list of keys", "a deep document", "no text"],
 )
 def test_where_the_issuers_keys_cannot_be_read_the_caller_is_asked_to_come_back(
     service: Service, user_id: str, issuer: Issuer, body: bytes | None
@@ -444,6 +454,47 @@ def test_known_keys_serve_for_a_day_while_the_issuer_is_down(
     clock.now += 2 * 3600
     assert service.call("GET", ME, token=token).status == 503
     issuer.up = True
+    clock.now += 11
+    assert service.call("GET", ME, token=token).status == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ConnectionResetError("reset"),
+        ssl.SSLEOFError(8, "EOF occurred in violation of protocol"),
+        TimeoutError("timed out"),
+        IncompleteRead(b"{"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_known_keys_serve_however_the_issuer_fails(
+    service: Service, user_id: str, issuer: Issuer, clock: SimpleNamespace, fault: Exception
+) -> None:
+    token = service.token(user_id, exp=int(time.time()) + 86_400)
+    assert service.call("GET", ME, token=token).status == 200
+    issuer.up, issuer.fault, issuer.requests = False, fault, 0
+    clock.now += 3600
+    for _ in range(10):
+        assert service.call("GET", ME, token=token).status == 200
+    assert issuer.requests == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"keys": []}', b'{"keys": [{"kty": "x"}]}', b'{"keys": [5]}'],
+    ids=["no key", "no usable key", "no key at all"],
+)
+def test_a_key_that_is_taken_out_of_the_issuers_set_is_refused_even_if_it_was_the_only_one(
+    service: Service, user_id: str, issuer: Issuer, clock: SimpleNamespace, body: bytes
+) -> None:
+    token = service.token(user_id, exp=int(time.time()) + 86_400)
+    assert service.call("GET", ME, token=token).status == 200
+    issuer.body = body
+    clock.now += settings.JWKS_CACHE_SECONDS + 1
+    assert refused(service.call("GET", ME, token=token))
+    assert service.call("GET", "/v1/jwks").json == {"keys": []}
+    issuer.body = json.dumps(JWKS).encode()
     clock.now += 11
     assert service.call("GET", ME, token=token).status == 200
 

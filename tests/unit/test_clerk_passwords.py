@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import bcrypt
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2i, Argon2id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.clerk import Clerk, Refusal
+from tests.unit.conftest import aws_error
 
 from vignette.domain import passwords
 
@@ -312,11 +314,39 @@ def test_no_password_and_no_digest_is_answered_or_logged(
             assert secret not in text
 
 
-def test_verifying_costs_one_call_and_one_for_an_upgrade(clerk: Clerk) -> None:
+def test_verifying_costs_one_call_and_one_for_a_right_password(clerk: Clerk) -> None:
+    user = clerk.create(password=PASSWORD)
+    clerk.cost()
+    for _ in range(2):
+        verify(clerk, user, PASSWORD)
+        assert clerk.cost() == ["UpdateItem", "UpdateItem"]
+    verify(clerk, user, "wrong horse")
+    assert clerk.cost() == ["UpdateItem"]
+    # Wrong ones are counted now: the first call finds that out.
+    verify(clerk, user, PASSWORD)
+    assert clerk.cost() == ["UpdateItem", "UpdateItem", "UpdateItem"]
+
+
+def test_an_upgrade_costs_one_call_more(clerk: Clerk) -> None:
     hasher, digest = DIGESTS["bcrypt 2b"]
     user = clerk.create(password_digest=digest, password_hasher=hasher)
     clerk.cost()
     verify(clerk, user, PASSWORD)
-    assert clerk.cost() == ["GetItem", "TransactWriteItems"]
-    verify(clerk, user, PASSWORD)
-    assert clerk.cost() == ["GetItem"]
+    assert clerk.cost() == ["UpdateItem", "UpdateItem", "TransactWriteItems"]
+
+
+@pytest.mark.parametrize("call", ["UpdateItem", "TransactWriteItems"])
+def test_a_right_password_is_right_even_if_nothing_can_be_written_after_it(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    hasher, digest = DIGESTS["bcrypt 2b"]
+    user = clerk.create(password_digest=digest, password_hasher=hasher)
+    matches = passwords.HASHERS[hasher].matches
+
+    def match_and_fail(digest: str, given: bytes) -> bool:
+        clerk.service.let_aws_answer(call, aws_error("ThrottlingException"))
+        return matches(digest, given)
+
+    failing = replace(passwords.HASHERS[hasher], matches=match_and_fail)
+    monkeypatch.setitem(passwords.HASHERS, hasher, failing)
+    assert verify(clerk, user, PASSWORD) is True

@@ -220,6 +220,30 @@ def test_each_change_is_a_line_with_who_whom_what_and_outcome(
     assert is_secret_free(written, "other-secret@example.com")
 
 
+def test_a_user_who_is_made_from_a_token_is_a_line(service: Service, output: Output) -> None:
+    claims = {"given_name": "Ada-Secret", "email": SECRETS["email"], "email_verified": True}
+    for _ in range(2):
+        service.call("GET", ME, token=service.token("auth0|1", **claims))
+    service.as_user("auth0|2", "PATCH", ME, {"firstName": "Ada-Secret"})
+    service.call("GET", ME, token=service.token("grace.secret@example.org"))
+    written = output()
+    assert is_secret_free(written, "grace.secret@example.org")
+    made = [each for each in changes(written) if each["kind"] == "provision"]
+    assert [(each["outcome"], each["who"] == each["whom"]) for each in made] == [("done", True)] * 3
+    assert [each["who"] for each in made][:2] == ["auth0|1", "auth0|2"]
+    assert re.fullmatch("[0-9a-f]{64}", made[2]["who"])
+
+
+def test_a_user_who_is_not_made_from_a_token_is_no_line(service: Service, output: Output) -> None:
+    service.create_user(id="auth0|1")
+    service.with_key("DELETE", f"{USERS}/auth0%7C1")
+    output()
+    assert service.call("GET", ME, token=service.token("auth0|1")).status == 404
+    service.meanwhile("TransactWriteItems", lambda: service.create_user(id="auth0|2"))
+    assert service.call("GET", ME, token=service.token("auth0|2")).status == 200
+    assert "provision" not in [each["kind"] for each in changes(output())]
+
+
 @pytest.mark.parametrize("target", ["+15005550006", "Ada%20Lovelace", "ada-secret"])
 def test_a_text_in_the_place_of_an_id_is_not_in_the_log(
     service: Service, output: Output, target: str

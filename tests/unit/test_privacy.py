@@ -1,5 +1,6 @@
 """What stays where, for how long: the sentences of SECURITY.md that the template decides."""
 
+import hashlib
 import time
 
 import pytest
@@ -60,6 +61,23 @@ def test_what_is_kept_of_a_repeatable_call_is_an_id_under_a_hash_for_a_day(
     assert answer.json["id"] in kept["data"]["S"]
     assert not [word for word in (*person.values(), "once") if word in str(kept)]
     assert int(kept["expiration"]["N"]) <= time.time() + DAY
+
+
+def test_of_a_deleted_user_a_hash_of_the_id_is_kept_for_a_month(service: Service) -> None:
+    user_id = "grace@example.org"
+    service.create_user(id=user_id, email=user_id, firstName="Grace")
+    before = time.time()
+    assert service.with_key("DELETE", "/api/v1/shared/users/grace%40example.org").status == 204
+    items = service.dynamodb.scan(TableName="users")["Items"]
+    [mark] = [each for each in items if not each["pk"]["S"].startswith("count#")]
+    hashed = hashlib.sha256(user_id.encode()).hexdigest()
+    assert mark["pk"]["S"] == f"deleted#{hashed}"
+    assert mark.keys() == {"pk", "deleted_at", "expires_at"}
+    days = settings.DELETED_USER_SECONDS // DAY
+    assert 0 <= int(mark["expires_at"]["N"]) - int(before) - days * DAY <= 60
+    assert resource("UsersTable")["TimeToLiveSpecification"]["AttributeName"] == "expires_at"
+    assert f"is kept for {days} days, under a SHA-256 of the id and with the time" in TEXT
+    assert "35 days, the hashes of deleted users too" in TEXT
 
 
 def test_longer_copies_are_those_that_are_said() -> None:

@@ -225,3 +225,26 @@ def test_public_routes_and_uploads_have_throttles_of_their_own() -> None:
                 "ThrottlingRateLimit": {"Ref": f"{kind}Rate"},
                 "ThrottlingBurstLimit": {"Ref": f"{kind}Burst"},
             }
+
+
+def test_the_address_of_a_user_tells_of_an_unknown_id_as_of_a_user_without_a_name(
+    service: Service,
+) -> None:
+    user_id = "grace@example.org"
+
+    def shown() -> str:
+        answer = service.call("GET", "/pictures/grace%40example.org")
+        assert answer.status == 302
+        return answer.headers["location"]
+
+    unknown = shown()
+    assert service.as_user(user_id, "GET", "/api/v1/users/me").json["firstName"] is None
+    assert shown() == unknown
+    service.as_user(user_id, "PATCH", "/api/v1/users/me", {"firstName": "Grace"})
+    assert shown() != unknown
+    service.set_picture(user_id, service.ready_upload(user_id))
+    with_picture = shown()
+    assert "/renditions/" in with_picture
+    path = "/api/v1/shared/users/grace%40example.org"
+    assert service.with_key("PATCH", path, {"state": "banned"}).status == 200
+    assert shown() == with_picture

@@ -41,7 +41,6 @@ _OTHERS = frozenset(
 )
 _NAMES = _UNIQUE_VALUES | _FIELDS | _OTHERS | {"picture"}
 _DISPLAY_NAMES = {"name", "given_name", "family_name", "middle_name", "nickname"}
-_HIDDEN = re.compile(characters.HIDDEN)
 _ADDRESS_PARTS = frozenset(
     {"formatted", "street_address", "locality", "region", "postal_code", "country"}
 )
@@ -132,8 +131,8 @@ def _causes(name: str, value: object) -> Iterator[Cause]:
             yield Cause(f"/{name}", "format", {"format": format_name, "error": error})
     elif not value:
         yield _too_short(f"/{name}")
-    elif name in _DISPLAY_NAMES and _HIDDEN.search(value):
-        yield Cause(f"/{name}", "general", {"msg": "has characters that cannot be seen"})
+    elif name in _DISPLAY_NAMES and not characters.is_name(value):
+        yield Cause(f"/{name}", "general", {"msg": characters.RULE})
 
 
 def _address_causes(address: object) -> Iterator[Cause]:

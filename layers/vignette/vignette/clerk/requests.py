@@ -476,6 +476,7 @@ _CODES = {
     "string_too_short": "form_param_min_length_exceeded",
     "too_long": "form_param_array_size_exceeded",
     "string_pattern_mismatch": "form_param_format_invalid",
+    "value_error": "form_param_format_invalid",
 }
 
 
@@ -489,5 +490,7 @@ def _field_problem(detail: ErrorDetails) -> FieldProblem:
     is_type = kind.endswith("_type")
     if parameter in _FORMATS and not is_type and kind != "too_long":
         return FieldProblem(parameter, *_FORMATS[parameter])
+    if kind == "value_error":  # in the words of `fields`
+        return FieldProblem(parameter, _CODES[kind], words.removeprefix("Value error, "))
     code = "form_param_type_invalid" if is_type else _CODES.get(kind, "form_param_value_invalid")
     return FieldProblem(parameter, code, f"is invalid: {words[:1].lower()}{words[1:]}")

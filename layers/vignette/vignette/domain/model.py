@@ -33,6 +33,12 @@ class Identification:
             return self
         return replace(self, verified=verified, updated_at=now())
 
+    def spelt(self, value: str) -> "Identification":
+        """The same, in another spelling; it is updated now if that changes anything."""
+        if value == self.value:
+            return self
+        return replace(self, value=value, updated_at=now())
+
 
 @dataclass(frozen=True, slots=True)
 class Password:

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -88,15 +88,16 @@ def verify(user_id: str, given: str) -> None:
         WrongPassword: The password is not the user's.
         Unavailable: DynamoDB did not do it.
     """
-    user = users.get(user_id, must_be_active=True)
-    stored = user.password
-    if stored is None:
-        raise NoPassword("The user has no password.")
-    if _wrong(user) >= settings.MAX_WRONG_PASSWORDS:
-        raise UserNotActive(UserState.LOCKED)
+    # Counted before it is verified: of guesses at the same time, no more are verified either.
+    user = optimistically(lambda: _count(user_id))
+    stored = _password_of(user)
     if not HASHERS[stored.hasher].matches(stored.digest, given.encode()):
-        optimistically(lambda: _count_wrong(users.get(user_id)))
+        if _wrong(user) >= settings.MAX_WRONG_PASSWORDS:
+            _refuse_for_an_hour(user)
         raise WrongPassword("The password is not the user's.")
+    # The answer is the same, whether that can be written or not.
+    with suppress(table.ConditionFailed, Unavailable):
+        _take_back(user)
     if not stored.digest.startswith(_CURRENT):
         upgraded = replace(hashed(given), updated_at=stored.updated_at)
         # If somebody else writes to the user, the next verification will do it.
@@ -104,35 +105,91 @@ def verify(user_id: str, given: str) -> None:
             users.save(user, replace(user, password=upgraded))
 
 
+def _password_of(user: User) -> Password:
+    """A user's password.
+
+    Raises:
+        NoPassword: The user has none.
+    """
+    if user.password is None:
+        raise NoPassword("The user has no password.")
+    return user.password
+
+
 def _wrong(user: User) -> int:
-    """How many wrong passwords were given in the hour that goes on, or 0 if none does."""
+    """How many wrong passwords are counted in the hour that goes on, or 0 if none does."""
     until = user.wrong_passwords_until
     return user.wrong_passwords or 0 if until is not None and until > now() else 0
 
 
-def _count_wrong(user: User) -> None:
-    """Count a wrong password; with the first and the last that is allowed, an hour begins.
+def _count(user_id: str) -> User:
+    """Count a password as wrong, and read the user; with the first one an hour begins.
 
-    No `revision` is written, so that guesses do not get in the way of changes.
+    That is one write, or two if some are counted already. No `revision` is written, so that guesses
+    do not get in the way of changes.
 
     Raises:
-        ConditionFailed: Since the user was read, another hour has begun, or the user was deleted.
+        NotFound: There is no such user.
+        UserNotActive: The user is banned or locked, or as many are counted as are allowed.
+        NoPassword: The user has no password.
+        ConditionFailed: Another hour has begun at the same moment, or the last one was counted.
         Unavailable: DynamoDB did not do it.
     """
-    until = user.wrong_passwords_until
-    stored = Attr("wrong_passwords_until")
+    moment = now()
+    number, until = Attr("wrong_passwords"), Attr("wrong_passwords_until")
+    may_guess = users.exists(must_be_active=True) & Attr("password").exists()
+    # Right passwords are taken back: then an hour goes on in which none is counted.
+    is_first = until.not_exists() | until.lte(moment) | number.lte(0)
+    hour = {"wrong_passwords_until": moment + settings.WRONG_PASSWORD_SECONDS * 1000}
+    try:
+        return _written(user_id, {**hour, "wrong_passwords": 1}, condition=may_guess & is_first)
+    except table.ConditionFailed as failure:
+        user = users.known(failure.item, must_be_active=True)
+    _password_of(user)
+    if _wrong(user) >= settings.MAX_WRONG_PASSWORDS:
+        raise UserNotActive(UserState.LOCKED)
+    is_allowed = until.eq(user.wrong_passwords_until) & number.lt(settings.MAX_WRONG_PASSWORDS)
+    return _written(user_id, {}, add=1, condition=may_guess & is_allowed)
+
+
+def _take_back(user: User) -> None:
+    """Count one wrong password less: it was counted before it was verified, and is right.
+
+    Raises:
+        ConditionFailed: Another hour has begun, or the user was deleted.
+        Unavailable: DynamoDB did not do it.
+    """
+    is_same_hour = Attr("wrong_passwords_until").eq(user.wrong_passwords_until)
+    # The network may repeat this call, which takes one back each time.
+    is_counted = Attr("wrong_passwords").gt(0)
+    _written(user.id, {}, add=-1, condition=is_same_hour & is_counted)
+
+
+def _refuse_for_an_hour(user: User) -> None:
+    """Let the hour in which no more passwords are verified begin now.
+
+    Raises:
+        Unavailable: DynamoDB did not do it.
+    """
     hour = {"wrong_passwords_until": now() + settings.WRONG_PASSWORD_SECONDS * 1000}
-    wrong = _wrong(user)
-    is_last = wrong + 1 == settings.MAX_WRONG_PASSWORDS
-    action = table.Update(
-        settings.users_table(),
-        user_key(user.id),
-        (hour if is_last else {}) if wrong else {**hour, "wrong_passwords": 1},
-        add={"wrong_passwords": 1} if wrong else {},
-        # An update of nothing would create half a user.
-        condition=users.exists() & (stored.not_exists() if until is None else stored.eq(until)),
-    )
-    table.write(action)
+    is_same_hour = Attr("wrong_passwords_until").eq(user.wrong_passwords_until)
+    with suppress(table.ConditionFailed):  # another hour has begun, or the user was deleted
+        _written(user.id, hour, condition=is_same_hour)
+
+
+def _written(
+    user_id: str, values: Mapping[str, int], *, condition: table.ConditionBase, add: int = 0
+) -> User:
+    """Write what is counted of a user, who is answered as they are then.
+
+    Raises:
+        ConditionFailed: The condition did not hold.
+        Unavailable: DynamoDB did not do it.
+    """
+    numbers = {"wrong_passwords": add} if add else {}
+    key = user_key(user_id)
+    action = table.Update(settings.users_table(), key, values, add=numbers, condition=condition)
+    return users.known(table.write(action))
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,8 +102,8 @@ def create(user: User, *, attempt: str) -> User:
     return user
 
 
-def provision(user: User, *, issued_at: int) -> None:
-    """Store a user whom an identity provider vouches for, unless they are there already.
+def provision(user: User, *, issued_at: int) -> bool:
+    """Store a user whom an identity provider vouches for; False if they are there already.
 
     Unique values that other users have are left out. `issued_at` is when the provider did so, in
     seconds since the epoch: it does not bring back a user who was deleted later.
@@ -127,7 +127,7 @@ def provision(user: User, *, issued_at: int) -> None:
             if not_deleted in failure.failed:
                 raise NotFound("user") from None
             if put in failure.failed:
-                return
+                return False
             taken = _taken(unique_values, reserved, failure)
             user = replace(
                 user,
@@ -135,7 +135,7 @@ def provision(user: User, *, issued_at: int) -> None:
                 username=None if "username" in taken else user.username,
             )
         else:
-            return
+            return True
 
 
 def get(user_id: str, *, must_be_active: bool = False) -> User:
@@ -432,15 +432,15 @@ def changed(user: User, changes: UserChanges) -> User:
 def _with_first(user: User, address: str | None) -> tuple[Identification, ...]:
     """The addresses of a user with a first one, without it if there is none.
 
-    One that the user has already comes first as it is; a new one takes the place of the first.
+    One that the user has already comes first as it is, but in the new spelling: no two addresses
+    differ in case only. A new one takes the place of the first.
     """
     if address is None:
         return user.emails[1:]
-    own = next((each for each in user.emails if each.value == address), None)
-    if own:
-        return (own, *(each for each in user.emails if each is not own))
-    rest = [each for each in user.emails[1:] if each.value.lower() != address.lower()]
-    return (identification(user.id, address, verified=False), *rest)
+    own = next((each for each in user.emails if each.value.lower() == address.lower()), None)
+    if own is None:
+        return (identification(user.id, address, verified=False), *user.emails[1:])
+    return (own.spelt(address), *(each for each in user.emails if each is not own))
 
 
 def _stored(values: Mapping[str, Any]) -> Item:

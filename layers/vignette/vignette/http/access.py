@@ -197,7 +197,18 @@ def _user_claims(token: str) -> dict[str, Any]:
         raise InvalidToken("The token is for another audience (`aud`, `client_id` or `azp`).")
     if not claims["sub"]:
         raise InvalidToken("The token has no subject (`sub`).")
+    if not _is_unicode(claims["sub"]):
+        raise InvalidToken("The token's subject (`sub`) is not text.")
     return claims
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written down: JSON can name halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _audiences(claims: Mapping[str, Any]) -> set[str]:
@@ -205,7 +216,8 @@ def _audiences(claims: Mapping[str, Any]) -> set[str]:
     for name in ("aud", "client_id", "azp"):
         found = claims.get(name)
         if found:
-            return {found} if isinstance(found, str) else set(map(str, found))
+            named = found if isinstance(found, list) else [found]
+            return {each for each in named if isinstance(each, str)}
     return set()
 
 
@@ -316,9 +328,25 @@ def _published(key: "PyJWK") -> dict[str, str]:
 
 @cache
 def _parsed(jwks: str) -> "list[PyJWK]":
+    return _usable(json.loads(jwks))
+
+
+def _usable(document: Mapping[str, Any]) -> "list[PyJWK]":
+    """The keys of a JWKS document that can be used; there may be none.
+
+    Raises:
+        ValueError: It is not a JWKS document.
+        TypeError: A key has a value of a type that no key has.
+    """
     import jwt
 
-    return jwt.PyJWKSet.from_dict(json.loads(jwks)).keys
+    listed = document.get("keys")
+    if not isinstance(listed, list):
+        raise ValueError("A JWKS document has a list of keys.")
+    try:
+        return jwt.PyJWKSet(listed).keys
+    except jwt.PyJWKSetError:  # the set may be empty, or have keys of other kinds only
+        return []
 
 
 class _Issuer:
@@ -332,7 +360,7 @@ class _Issuer:
         self._read_at = self._failed_at = self._refreshed_at = float("-inf")
 
     def known(self) -> "list[PyJWK]":
-        """The keys of a few minutes ago or, while the issuer is down, of a day at most.
+        """The keys of a few minutes ago or, while they cannot be read, of a day at most.
 
         Raises:
             Unavailable: The keys are older.
@@ -363,8 +391,9 @@ class _Issuer:
         if time.monotonic() - self._failed_at <= _REFRESH_SECONDS:
             return
         try:
-            self._keys = self._client.get_jwk_set().keys
-        except (jwt.PyJWKClientError, jwt.PyJWKSetError, ValueError) as error:
+            # A set without keys is an answer like any other: they were revoked.
+            self._keys = _usable(self._client.fetch_data())
+        except (jwt.PyJWKClientError, OSError, RecursionError, TypeError, ValueError) as error:
             self._failed_at = time.monotonic()
             logger.warning("the issuer's keys cannot be read", cause=type(error).__name__)
         else:

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import Url
 
 from vignette.domain.ids import USER_ID, is_user_id
-from vignette.http.characters import NAME
+from vignette.http import characters
 
 # The addresses that HTML accepts in <input type=email> (WHATWG HTML, "E-mail state"), which
 # leaves out the quoted forms of RFC 5322 that nobody uses; 254 is the limit of RFC 5321.
@@ -24,6 +24,7 @@ EMAIL = (
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
 )
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_NAME = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": characters.PATTERN}
 # What JSON Schema can say of a web address.
 _WEB_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://", "maxLength": 2048}
 
@@ -40,6 +41,17 @@ def _web_address(value: str) -> str:
         scheme = None
     if scheme not in ("http", "https"):
         raise ValueError("must be an http or https URL")
+    return value
+
+
+def _name(value: str) -> str:
+    """The value itself, if it can be shown as a name.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if not characters.is_name(value):
+        raise ValueError(characters.RULE)
     return value
 
 
@@ -71,7 +83,9 @@ Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=254)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=256, pattern=NAME),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
+    AfterValidator(_name),
+    WithJsonSchema(_NAME),
 ]
 # The rule is that of `domain.ids`; the pattern is for the OpenAPI document.
 UserId = Annotated[

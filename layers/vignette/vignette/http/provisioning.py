@@ -14,6 +14,7 @@ from vignette.domain import users
 from vignette.domain.model import User
 from vignette.errors import NotFound
 from vignette.http.access import Caller, require_user
+from vignette.http.audit import audit
 
 
 def as_user[Result](caller: Caller, act: Callable[[str], Result]) -> Result:
@@ -34,7 +35,9 @@ def as_user[Result](caller: Caller, act: Callable[[str], Result]) -> Result:
         issued_at = _issued_at(caller.claims)
         if missing.code != "user_not_found" or issued_at is None:
             raise
-    users.provision(_user(user_id, caller.claims), issued_at=issued_at)
+    if users.provision(_user(user_id, caller.claims), issued_at=issued_at):
+        # A change of its own: the call may only read, or be refused.
+        audit(who=user_id, whom=user_id, kind="provision", outcome="done")
     return act(user_id)
 
 

@@ -21,7 +21,6 @@ from vignette.errors import FieldProblem, Forbidden, Invalid, Malformed, TooLarg
 from vignette.http import fields
 from vignette.http.access import Caller, require_key
 from vignette.http.api import Request
-from vignette.http.characters import NAME
 from vignette.http.fields import (
     Email,
     ExternalId,
@@ -62,7 +61,6 @@ _WORDS = {
 }
 _PATTERNS = {
     fields.EMAIL: "must be an e-mail address",
-    NAME: "must have a character that can be seen, and no invisible ones",
     fields.USERNAME: "must have 1 to 64 letters, digits and . _ -",
     _ROLE: "must have 1 to 64 letters, digits and . _ : -",
     _CONTENT_TYPE: "must be the type of an image, such as image/jpeg",
