@@ -7,7 +7,7 @@ from vignette.clerk.errors import render as render_for_clerk
 from vignette.http.api import Api, Request, Response
 from vignette.native.errors import render
 
-# The methods of each path of the native API and of Clerk's, as in template.yaml.
+# The methods of each path but Authgear's, as in template.yaml.
 METHODS = {
     "/api/v1/shared/users": ("GET", "POST"),
     "/api/v1/shared/users/{user_id}": (
@@ -28,6 +28,11 @@ METHODS = {
     ),
     "/api/v1/shared/users/{user_id}/profile-picture": ("PATCH",),
     "/api/v1/users/me/profile-picture": ("PATCH",),
+    "/pictures/{user_id}": ("GET",),
+    "/renditions/{upload_id}/{digest}/{file}": ("GET",),
+    "/avatars/{colour}/{file}": ("GET",),
+    "/elements/vignette.js": ("GET",),
+    "/elements/{digest}/vignette.js": ("GET",),
     "/v1/jwks": ("GET",),
     "/v1/users": (
         "GET",

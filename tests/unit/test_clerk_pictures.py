@@ -4,6 +4,7 @@ import io
 import json
 import uuid
 import zlib
+from math import hypot
 from urllib.parse import urlsplit
 
 import pytest
@@ -407,6 +408,15 @@ def test_letters_of_many_scripts_are_drawn(service: Service, letters: str) -> No
     nobody = service.call("GET", "/avatars/374151/outline.webp").content
     assert service.call("GET", f"/avatars/374151/{letters}.webp").content != nobody
     assert service.call("GET", "/avatars/374151/山.webp").content == nobody
+
+
+@pytest.mark.parametrize("letters", ["AL", "WW", "ЩЩ", "ओओ", "ǆǆ"])
+def test_initials_are_inside_of_the_circle(service: Service, letters: str) -> None:
+    picture = service.call("GET", f"/avatars/374151/{letters}.webp?width=256").content
+    shown = Image.open(io.BytesIO(picture)).convert("L").point(lambda value: 255 * (value > 128))
+    box = shown.getbbox()
+    assert box
+    assert max(hypot(x - 128, y - 128) for x in box[::2] for y in box[1::2]) < 120
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,19 @@ def test_a_photo_shows_the_crop_that_was_asked_for(service: Service) -> None:
     assert colour(shown(service, upload)) == pytest.approx((0, 0, 255), abs=3)
 
 
+@pytest.mark.parametrize("size", [1e-9, 1 / 6])
+def test_what_is_told_of_a_crop_is_what_was_cut_out(service: Service, size: float) -> None:
+    upload_id = ready(service, encoded(photo(size=(1800, 1503)), "JPEG"))
+    crop = {"x": 0.5, "y": 0.5, "size": size}
+    upload = service.with_key("PATCH", f"/api/v1/uploads/{upload_id}", {"crop": crop}).json
+    assert upload["crop"]["size"] > 0
+    assert upload["crop"]["size"] == pytest.approx(size, abs=1e-6)
+    for each in upload["renditions"]:
+        assert shown(service, upload, each["name"]).width == each["width"]
+    again = {"crop": upload["crop"]}
+    assert service.with_key("PATCH", f"/api/v1/uploads/{upload_id}", again).json == upload
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("accepted", ["JPEG", "WEBP"])
 def test_a_crop_is_of_the_upright_photo(service: Service, accepted: str, orientation: int) -> None:

@@ -77,7 +77,7 @@ def test_a_crop_that_reaches_over_is_moved_inside(
 ) -> None:
     crop = Crop(x, y, size).inside(width, height)
     left, top, right, bottom = box(crop, width, height)
-    assert crop.size == size
+    assert crop.size == pytest.approx(size, abs=1e-6)
     assert -1e-6 <= left < right <= width + 1e-6
     assert -1e-6 <= top < bottom <= height + 1e-6
     assert crop.inside(width, height).x == pytest.approx(crop.x)

@@ -203,6 +203,18 @@ def test_a_cdn_keeps_what_is_named_by_path_width_and_height_for_five_minutes() -
     assert key["CookiesConfig"] == {"CookieBehavior": "none"}
 
 
+def test_with_a_cdn_the_same_pages_may_read_pictures_as_without() -> None:
+    behaviour = resource("PicturesDistribution")["DistributionConfig"]["DefaultCacheBehavior"]
+    assert behaviour["ResponseHeadersPolicyId"] == {"Ref": "PicturesHeaders"}
+    config = resource("PicturesHeaders")["ResponseHeadersPolicyConfig"]
+    assert config.keys() == {"Name", "Comment", "CorsConfig"}  # no header but those of CORS
+    by_cdn, by_api = config["CorsConfig"], template()["Globals"]["HttpApi"]["CorsConfiguration"]
+    for name in ("Origins", "Headers"):
+        assert by_cdn[f"AccessControlAllow{name}"]["Items"] == by_api[f"Allow{name}"]
+    assert by_cdn["AccessControlExposeHeaders"]["Items"] == by_api["ExposeHeaders"]
+    assert by_cdn["AccessControlMaxAgeSec"] == by_api["MaxAge"]
+
+
 def test_public_routes_and_uploads_have_throttles_of_their_own() -> None:
     condition, public, private = resource("Api")["RouteSettings"]["Fn::If"]
     assert condition == "HasPublicPictures"

@@ -36,6 +36,7 @@ WANTED = [
     ("?height=200", 256),
     ("?width=64&height=300", 512),
     ("?width=4000", 512),
+    ("?width=0064", 64),
     ("?width=0", 512),
     ("?width=-64", 512),
     ("?width=abc", 512),
@@ -99,6 +100,25 @@ def test_the_address_of_a_user_leads_to_what_they_show_now(service: Service) -> 
     assert service.call("GET", path_of(custom)).status == 200
     service.set_picture(user["id"], None)
     assert find(service, user["id"]) == default
+
+
+def test_an_address_that_leads_back_is_not_a_picture_of_the_provider(service: Service) -> None:
+    user_id = service.create_user()["id"]
+    initials = find(service, user_id)
+    origin = initials.partition("/avatars/")[0]
+    back = {"profilePictureUrl": f"{origin}/pictures/{user_id}"}
+    assert service.with_key("PATCH", f"/api/v1/shared/users/{user_id}", back).status == 200
+    assert find(service, user_id) == initials
+    assert service.read_user(user_id)["avatar"]["source"] == "default"
+
+
+@pytest.mark.parametrize("query", ["?width=100000", f"?height={'9' * 50}"])
+def test_a_number_beyond_all_sizes_is_answered_with_the_largest(
+    service: Service, query: str
+) -> None:
+    user_id, _ = service.user_with_picture()
+    smallest = path_of(find(service, user_id)).replace("512.webp", "64.webp")
+    assert opened(service.call("GET", smallest + query).content).size == (512, 512)
 
 
 def test_how_large_it_has_to_be_is_passed_on(service: Service) -> None:

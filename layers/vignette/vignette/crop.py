@@ -12,6 +12,9 @@ class Framing(StrEnum):
     CENTRE = "centre"
 
 
+_SMALLEST = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class Crop:
     """A square of an upright photo.
@@ -25,13 +28,17 @@ class Crop:
     size: float
 
     def inside(self, width: int, height: int) -> "Crop":
-        """The crop moved inside a photo of some pixels, if it reaches over."""
-        half = self.size * min(width, height) / 2
+        """The crop moved inside a photo of some pixels, if it reaches over.
+
+        Its size is rounded as records keep it, so that what is cut out has the size that they tell.
+        """
+        size = max(round(self.size, 6), _SMALLEST)
+        half = size * min(width, height) / 2
 
         def moved(centre: float, pixels: int) -> float:
             return min(max(centre * pixels, half), pixels - half) / pixels
 
-        return Crop(moved(self.x, width), moved(self.y, height), self.size)
+        return Crop(moved(self.x, width), moved(self.y, height), size)
 
     def side(self, width: int, height: int) -> int:
         """Pixels across the crop in a photo of so many: at least one."""

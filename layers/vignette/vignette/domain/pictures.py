@@ -62,9 +62,10 @@ def avatar(user: User, origin: str) -> Avatar:
     The addresses of their own picture are public, and last as long as the user has it; without
     public pictures they are presigned. `origin` is that of the API. Costs no network call.
     """
-    if user.picture is None and user.provider_picture_url:
-        return Avatar(user.provider_picture_url, "", AvatarSource.PROVIDER)
     if user.picture is None:
+        theirs = _provider_picture(user, origin)
+        if theirs:
+            return Avatar(theirs, "", AvatarSource.PROVIDER)
         default = f"{public_root(origin)}{avatars.path(user)}"
         sizes = {size: f"{default}?width={size}" for size in settings.RENDITION_SIZES}
         return Avatar(default, _srcset(sizes), AvatarSource.DEFAULT)
@@ -77,6 +78,14 @@ def avatar(user: User, origin: str) -> Avatar:
 def avatar_url(user: User, origin: str) -> str:
     """The `url` of a user's avatar. Costs no network call."""
     return avatar(user, origin).url
+
+
+def _provider_picture(user: User, origin: str) -> str | None:
+    """The picture of the identity provider, unless that is the address that leads to the avatar."""
+    address = user.provider_picture_url
+    if address and is_public_address(address, origin):
+        return None if urlsplit(address).path.startswith("/pictures/") else address
+    return address
 
 
 def _rendition_address(picture: Picture, size: int, origin: str) -> str:
@@ -103,9 +112,9 @@ def find(user_id: str, origin: str, wanted: int | None = None) -> str:
         user = users.get(user_id)
     except NotFound:
         user = users.blank(user_id)
-    address = avatar_url(user, origin)
-    own = user.picture or not user.provider_picture_url
-    return f"{address}?width={wanted}" if wanted and own else address
+    shown = avatar(user, origin)
+    own = shown.source != AvatarSource.PROVIDER
+    return f"{shown.url}?width={wanted}" if wanted and own else shown.url
 
 
 def public_root(origin: str) -> str:

@@ -21,7 +21,7 @@ from vignette.runtime.telemetry import count, finish, logger
 # Path parameters that name the target of a request, for the audit log.
 _TARGETS = ("user_id", "upload_id", "object_id", "email_address_id", "phone_number_id")
 
-_PIXELS = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+_PIXELS = re.compile(r"0*([1-9][0-9]{0,99})", re.ASCII)
 
 
 class Request:
@@ -83,9 +83,9 @@ class Request:
         None if the query has neither as a number.
         """
         sides = [
-            int(value)
+            int(number[1])
             for name, value in self.query
-            if name in ("width", "height") and _PIXELS.fullmatch(value)
+            if name in ("width", "height") and (number := _PIXELS.fullmatch(value))
         ]
         return max(sides, default=None)
 

@@ -11,6 +11,10 @@ from vignette.images import libwebp
 _FONT = files("fontpkg_noto_sans") / "files/NotoSans[wdth,wght].ttf"
 _WEIGHT, _WIDTH = 600, 100
 _NO_CHARACTER = "\U0010ffff"
+_HEIGHT, _MOST_ACROSS = (
+    0.42,
+    0.72,
+)  # of the side: the letters' size, and what the circle has room for
 
 
 # Pictures with the same initials are asked for again and again.
@@ -20,7 +24,7 @@ def draw(initials: str, colour: str, side: int) -> bytes:
 
     Without letters, or with some that the font lacks, it shows a person's outline.
     """
-    font = _font(round(side * 0.42))
+    font = _font(round(side * _HEIGHT))
     if initials and all(_has(font, letter) for letter in initials):
         image = _letters(initials, font, colour, side)
     else:
@@ -45,6 +49,9 @@ def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
 
 def _letters(initials: str, font: ImageFont.FreeTypeFont, colour: str, side: int) -> Image.Image:
     image = Image.new("RGB", (side, side), colour)
+    across = font.getlength(initials) / (_MOST_ACROSS * side)
+    if across > 1:
+        font = _font(round(side * _HEIGHT / across))
     # Capitals stand on the baseline; their height is what has to be centred.
     _, top, _, bottom = font.getbbox("H", anchor="ls")
     baseline = (side - top - bottom) / 2
