@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ def subclasses(kind: type[errors.VignetteError]) -> Iterator[type[errors.Vignett
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "ApiError": ("Invalid", "teapot", "a pot"),
     "ClerkError": (HTTPStatus.GONE, "teapot", "A teapot"),
+    "PhotoTooLarge": (),
     "ValidationFailed": (),
     "Invalid": (errors.FieldProblem("email", "invalid_value", "must be one"),),
     "TooManyUploads": (60,),
@@ -57,7 +59,8 @@ def code(wire_format: str, event: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("wire_format", WIRE_FORMATS)
 def test_every_error_is_rendered_by_every_wire_format(service: Service, wire_format: str) -> None:
     for each in WIRE_FORMATS:
-        import_module(f"vignette.{each}.errors")
+        for module in iter_modules(import_module(f"vignette.{each}").__path__):
+            import_module(f"vignette.{each}.{module.name}")
     for kind in subclasses(errors.VignetteError):
         error = kind(*ARGUMENTS.get(kind.__name__, ("word",)))
         event = rendered(wire_format, error)
