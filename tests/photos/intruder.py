@@ -4,18 +4,35 @@
 """
 
 import ctypes
+import errno
+import fcntl
 import json
+import mmap
 import os
+import resource
+import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from vignette.crop import CENTRE, Framing
 from vignette.images import Result, Wanted, helper
 
 PLACEHOLDER = "3EgKFwhpaIVPh2aHVnh5aIdp+SVif0IG"
+
+MUCH, PART = 1200 << 20, 50 << 20  # bytes
+PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+GROWS_DOWN = 0x100
+LIFE_SECONDS = 5
+
+libc: Any = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 PROGRAM = """
 import sys
@@ -41,6 +58,21 @@ def told(findings: object) -> Result:
     body = json.dumps(findings).encode()
     file = b"RIFF" + (4 + len(body)).to_bytes(4, "little") + b"WEBP" + body
     return answer(1, 1, {str(size): file for size in Wanted().squares})
+
+
+def attempt(action: Callable[[], object]) -> str:
+    """What comes of an attempt: the name of an error if it is refused."""
+    try:
+        return f"done: {action()!r}"
+    except OSError as error:
+        return type(error).__name__
+
+
+def checked(result: int | None) -> int:
+    """What a function of libc has answered, unless it has failed."""
+    if result is None or result in (-1, ctypes.c_size_t(-1).value):
+        raise OSError(ctypes.get_errno(), "refused")
+    return result
 
 
 def sleeping(data: bytes, wanted: Wanted) -> Result:
@@ -83,33 +115,23 @@ def remembering(data: bytes, wanted: Wanted) -> Result:
 
 def spying(data: bytes, wanted: Wanted) -> Result:
     """Look for all that is not the photo's business."""
-    libc = ctypes.CDLL(None, use_errno=True)
     above = [os.getppid(), int(data)]  # the helper, and the function
 
-    def attempt(action: Callable[[], object]) -> str:
-        try:
-            return f"done: {action()!r}"
-        except OSError as error:
-            return type(error).__name__
-
     def attach(process: int) -> None:
-        if libc.ptrace(16, process, 0, 0):  # PTRACE_ATTACH
-            raise OSError(ctypes.get_errno(), "ptrace")
+        checked(libc.ptrace(16, process, 0, 0))  # PTRACE_ATTACH
 
     def read_memory(process: int) -> None:
         buffer = ctypes.create_string_buffer(8)
         part = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), 8)
         other = (ctypes.c_size_t * 2)(id(None), 8)
-        if libc.process_vm_readv(process, part, 1, other, 1, 0) < 0:
-            raise OSError(ctypes.get_errno(), "process_vm_readv")
+        checked(libc.process_vm_readv(process, part, 1, other, 1, 0))
 
     open_files = []
     for descriptor in range(256):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            continue
-        open_files.append(descriptor)
+        if libc.recv(descriptor, None, 0, socket.MSG_DONTWAIT) == 0 or (
+            ctypes.get_errno() != errno.EBADF
+        ):
+            open_files.append(descriptor)
     return told(
         {
             "environment": dict(os.environ),
@@ -128,3 +150,84 @@ def spying(data: bytes, wanted: Wanted) -> Result:
             },
         }
     )
+
+
+def forking(data: bytes, wanted: Wanted) -> Result:
+    """Stay after the photo, in a process with time of its own."""
+
+    def fork() -> int:
+        child = os.fork()
+        if child == 0:
+            time.sleep(LIFE_SECONDS)
+            os._exit(0)
+        return child
+
+    sleep = ["/bin/sleep", str(LIFE_SECONDS)]
+    return told(
+        {
+            "fork": attempt(fork),
+            "vfork": attempt(lambda: os.posix_spawn(sleep[0], sleep, {})),
+            "leave the group": attempt(lambda: os.setpgid(0, 0)),
+            "leave the session": attempt(os.setsid),
+            "become another program": attempt(lambda: os.execv("/bin/false", ["false"])),
+        }
+    )
+
+
+def killing(data: bytes, wanted: Wanted) -> Result:
+    """End and slow down others: this tries what it might do to any process of its user."""
+    me = os.getpid()
+    return told(
+        {
+            "kill": attempt(lambda: os.kill(me, 0)),
+            "kill all": attempt(lambda: os.kill(-1, 0)),
+            "queue a signal": attempt(lambda: checked(libc.sigqueue(me, signal.SIGCHLD, None))),
+            "signal a thread": attempt(
+                lambda: signal.pthread_kill(threading.get_ident(), signal.SIGCHLD)
+            ),
+            "have signals sent": attempt(lambda: fcntl.fcntl(0, fcntl.F_SETOWN, me)),
+            "limit": attempt(lambda: resource.prlimit(me, resource.RLIMIT_CORE, (0, 0))),
+            "slow down": attempt(lambda: os.setpriority(os.PRIO_PROCESS, me, 19)),
+            "bind to a processor": attempt(lambda: os.sched_setaffinity(me, {0, 1})),
+            "live without the helper": attempt(lambda: checked(libc.prctl(1, 0, 0, 0, 0))),
+        }
+    )
+
+
+def sharing(data: bytes, wanted: Wanted) -> Result:
+    """Take memory that is not counted as data."""
+
+    def take(flags: int) -> int:
+        return checked(libc.mmap(None, MUCH, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0))
+
+    def write_protected() -> None:
+        for _ in range(MUCH // PART):
+            part = libc.mmap(None, PART, mmap.PROT_READ | mmap.PROT_WRITE, PRIVATE, -1, 0)
+            checked(libc.mprotect(checked(part), PART, mmap.PROT_READ))
+
+    return told(
+        {
+            "shared": attempt(lambda: take(mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)),
+            "a stack": attempt(lambda: take(PRIVATE | GROWS_DOWN)),
+            "write-protected": attempt(write_protected),
+        }
+    )
+
+
+def leaving(data: bytes, wanted: Wanted) -> Result:
+    """Leave something for the next photo, where it needs to open nothing."""
+    return told(
+        {
+            "a link": attempt(lambda: os.symlink("left by a photo", "/tmp/intruder-link")),
+            "a directory": attempt(lambda: os.mkdir("/tmp/intruder-directory")),
+            "shared memory": attempt(lambda: checked(libc.shmget(0, 4096, 0))),
+            "a queue": attempt(lambda: checked(libc.msgget(0, 0))),
+            "a semaphore": attempt(lambda: checked(libc.semget(0, 1, 0))),
+        }
+    )
+
+
+def outstaying(data: bytes, wanted: Wanted) -> Result:
+    """Heed no signal that can be blocked."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    return sleeping(data, wanted)

@@ -9,9 +9,11 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -246,7 +248,7 @@ def test_the_costliest_photos_that_people_send_are_decoded_on_one_processor(
     record_property("ms of CPU for the costliest photo that people send", milliseconds)
     record_property("ms of CPU that the kernel lets a photo have", 1000 * helper.CPU_SECONDS)
     record_property("MiB for the largest photo that people send", mebibytes)
-    record_property("MiB that the kernel lets a photo have", helper.DATA_BYTES >> 20)
+    record_property("MiB that the kernel lets a photo have", helper.MEMORY_BYTES >> 20)
 
 
 def test_strips_become_pictures_of_their_width(examine: Examine) -> None:
@@ -544,8 +546,46 @@ def test_a_decoder_finds_no_credentials_and_can_open_nothing(
     assert standard == [0, 1, 2]  # which are /dev/null
     assert found["user"] != 0
     assert len(found["attempts"]) == 7
-    for attempt, outcome in found["attempts"].items():
-        assert outcome in ("OSError", "PermissionError"), attempt
+    assert set(found["attempts"].values()) == {"PermissionError"}, found["attempts"]
+
+
+@pytest.mark.parametrize(("action", "attempts"), [("forking", 5), ("killing", 9), ("leaving", 5)])
+def test_a_decoder_can_reach_no_process_and_leave_nothing_behind(
+    taken_over: Callable[[str], Answer], action: str, attempts: int
+) -> None:
+    answer = taken_over(action)
+    for _ in range(2):  # the helper goes on
+        found = findings(answer())
+        assert len(found) == attempts
+        assert set(found.values()) == {"PermissionError"}, found
+    assert isolation._helper is not None
+    assert running(action) == [isolation._helper._process.pid]
+
+
+def running(action: str) -> list[int]:
+    """The processes that photos have taken over, and their helper."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if f'begin("{action}"'.encode() in (directory / "cmdline").read_bytes():
+                found.append(int(directory.name))
+    return found
+
+
+def test_a_decoder_that_heeds_no_signal_is_ended_in_time(
+    taken_over: Callable[[str], Answer],
+) -> None:
+    answer = taken_over("outstaying")
+    begun = time.monotonic()
+    for _ in range(2):
+        with pytest.raises(UnreadableImage):
+            answer()
+    assert time.monotonic() - begun < isolation._SECONDS  # of which the helper gives each 2
+
+
+def test_all_memory_counts(taken_over: Callable[[str], Answer]) -> None:
+    found = findings(taken_over("sharing")())
+    assert found == dict.fromkeys(("shared", "a stack", "write-protected"), "OSError")
 
 
 def test_a_photo_leaves_nothing_for_the_next_to_find(
@@ -590,6 +630,54 @@ class WithoutMallopt(ctypes.CDLL):
 
 ctypes.CDLL = WithoutMallopt
 """
+
+
+@pytest.mark.parametrize("machine", ["without the call", "of another kind", "of other numbers"])
+def test_where_there_is_no_seccomp_the_rest_holds(
+    taken_over: Callable[[str], Answer],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    machine: str,
+) -> None:
+    data = small("JPEG")
+    before = process(data, Wanted())
+    isolation.stop()
+    without = _WITHOUT_SECCOMP[machine]
+    with monkeypatch.context() as patched:
+        patched.setattr(isolation, "_PROGRAM", without + isolation._PROGRAM)
+        assert [process(data, Wanted()) for _ in range(2)] == [before, before]
+        isolation.stop()
+    answer = taken_over("spying")
+    monkeypatch.setattr(isolation, "_PROGRAM", without + isolation._PROGRAM)
+    found = findings(answer())
+    assert found["user"] != 0
+    assert set(found["attempts"].values()) <= {"OSError", "PermissionError"}, found["attempts"]
+    isolation.stop()
+    warning = "system calls are not filtered: there is no seccomp\n"
+    assert capfd.readouterr().err == 2 * warning  # of two helpers
+
+
+_OTHER_MACHINE = """
+import os, types
+os.uname = lambda: types.SimpleNamespace(machine="{}")
+"""
+_WITHOUT_SECCOMP = {
+    "without the call": """
+import ctypes
+
+
+class WithoutSeccomp(ctypes.CDLL):
+    def __getattr__(self, name):
+        return (lambda *_: -1) if name == "syscall" else super().__getattr__(name)
+
+
+ctypes.CDLL = WithoutSeccomp
+""",
+    "of another kind": _OTHER_MACHINE.format("riscv64"),
+    "of other numbers": _OTHER_MACHINE.format(
+        "x86_64" if os.uname().machine == "aarch64" else "aarch64"
+    ),
+}
 
 
 def test_where_no_helper_can_start_nothing_is_said_about_the_photo(

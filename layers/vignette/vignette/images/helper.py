@@ -2,8 +2,8 @@
 
 It is started by `isolation`, with an empty environment. It never looks at more of a photo than
 the bytes that tell the format. A child reads the rest, after it has given up all that it can do
-but compute: the kernel limits its time and memory, it can open no file and no connection, and it
-ends with its photo.
+but compute: the kernel limits its time and memory, and refuses it files, connections, processes and
+signals to others. It ends with its photo.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 
-from vignette.images import formats
+from vignette.images import formats, seccomp
 from vignette.images.isolation import forbid_inspection
 from vignette.images.messages import Result, UnreadableImage, Wanted, pack_reason
 from vignette.images.photo import load_detector, open_photo, placeholder
@@ -24,7 +24,7 @@ from vignette.images.photo import load_detector, open_photo, placeholder
 # 50 megapixels and 10 MiB: HEIC for time, AVIF with all of its colours for memory (SECURITY.md).
 CPU_SECONDS = 4
 SECONDS = 20  # of the clock, on however busy a machine
-DATA_BYTES = 640 * 1024 * 1024
+MEMORY_BYTES = 640 * 1024 * 1024
 
 # Parameters of mallopt(3), and of madvise(2).
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
@@ -52,6 +52,11 @@ def serve(control_fd: int) -> None:
     has_own_heap = hasattr(_libc, "mallopt")  # glibc's
     if not has_own_heap:
         logging.getLogger(__name__).warning("no heap of large pages: there is no mallopt")
+    filter_ = seccomp.prepare()
+    if filter_ is None:
+        logging.getLogger(__name__).warning("system calls are not filtered: there is no seccomp")
+    child: int
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
     while True:
         try:
             message, descriptors, _, _ = socket.recv_fds(control, _MAX_REQUEST_BYTES, 1)
@@ -68,11 +73,13 @@ def serve(control_fd: int) -> None:
             child = os.fork()
             if child == 0:
                 control.close()
-                _process_and_exit(
-                    channel, int.from_bytes(message[:4]), wanted, has_own_heap=has_own_heap
-                )
+                size = int.from_bytes(message[:4])
+                _process_and_exit(channel, size, wanted, filter_, has_own_heap=has_own_heap)
         control.send(b"\0")
-        os.waitpid(child, 0)
+        signal.alarm(SECONDS)  # for a child that heeds no alarm of its own
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        signal.alarm(0)
+        os.waitpid(child, 0)  # until here no other process can have its number
 
 
 def _set_up_heap() -> None:
@@ -97,13 +104,18 @@ def _set_up_heap() -> None:
 
 
 def _process_and_exit(
-    channel: socket.socket, size: int, wanted: Wanted, *, has_own_heap: bool
+    channel: socket.socket,
+    size: int,
+    wanted: Wanted,
+    filter_: seccomp.Filter | None,
+    *,
+    has_own_heap: bool,
 ) -> None:
     """What a child does, from beginning to end."""
     try:
         if has_own_heap:
             _set_up_heap()
-        _give_up_rights()
+        _give_up_rights(filter_)
         data = channel.recv(size, socket.MSG_WAITALL)
         channel.sendall(_answer(data, wanted))
     finally:
@@ -136,31 +148,37 @@ def process(data: bytes, wanted: Wanted) -> Result:
     )
 
 
-def _give_up_rights() -> None:
+def _give_up_rights(filter_: seccomp.Filter | None) -> None:
     """Leave this process nothing but a processor, some memory and the channel."""
     os.dup2(1, 2)  # no messages of decoders, nor of an attacker, in the log
-    data_in_use = _data_in_use()
+    most_address_space = _most_address_space()
     if os.geteuid() == 0:  # on a developer's machine, where the kernel would forbid root little
         os.setgroups([])
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
     if sys.platform == "linux":
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # not as the helper does
     signal.alarm(SECONDS)
     for limit, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_DATA, data_in_use + DATA_BYTES),
+        (resource.RLIMIT_AS, most_address_space),
         (resource.RLIMIT_NOFILE, 0),  # open files stay open
     ):
         resource.setrlimit(limit, (most, most))
+    if filter_ is not None:
+        filter_.apply()
 
 
-def _data_in_use() -> int:
-    """The bytes that count towards RLIMIT_DATA: proc(5), statm; where there is none, nothing."""
+def _most_address_space() -> int:
+    """The most that RLIMIT_AS lets this process have; where there is no proc(5), any amount.
+
+    Not RLIMIT_DATA: memory that is shared, or that nothing writes to any more, is not data.
+    """
     try:
         with open("/proc/self/statm", "rb", buffering=0) as file:
-            pages = file.read().split()[5]
+            pages = file.read().split()[0]
     except FileNotFoundError:
-        return 0
-    return int(pages) * resource.getpagesize()
+        return resource.RLIM_INFINITY
+    return int(pages) * resource.getpagesize() + MEMORY_BYTES
