@@ -11,6 +11,7 @@ A change that finds everything as wanted writes nothing, so that it holds nothin
 on its way. A removal may be one.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -65,11 +66,14 @@ class History:
         return not any(each.happened for each in self._deletions(user_id))
 
     def possible(self, user_id: str, kind: str) -> set[str | None]:
-        """The values that the last change of a kind may have left."""
+        """The values that the last change of a kind may have left; None is how it began."""
         changes = [
-            each
-            for each in self.changes[user_id]
-            if each.kind == kind and each.happened is not False
+            Change(kind, None, began=-math.inf, ended=-math.inf, happened=True),
+            *(
+                each
+                for each in self.changes[user_id]
+                if each.kind == kind and each.happened is not False
+            ),
         ]
         return {
             each.value
@@ -90,7 +94,7 @@ class History:
                 yield f"user {user_id} was deleted and is there"
             for kind, value in user.items():
                 possible = self.possible(user_id, kind)
-                if possible and not possible & {value, ANYTHING}:
+                if not possible & {value, ANYTHING}:
                     yield f"{kind} of {user_id} is {value}, not one of {possible}"
         for user_id in found.keys() - self.changes.keys():
             yield f"user {user_id} was made by nobody"

@@ -12,7 +12,7 @@ NAMED: dict[str, str | None] = {"name": "Ada"}
 
 def history(*changes: Change) -> History:
     made = History()
-    made.changes["ada"] += [Change("creation", None, 0, 1, happened=True), *changes]
+    made.changes["ada"] += [Change("name", "Ada", 0, 1, happened=True), *changes]
     return made
 
 
@@ -69,6 +69,14 @@ def test_a_lost_change_is_noticed_and_one_without_an_answer_is_not() -> None:
     assert wrong(history(first, second), name="Grace")
 
 
+def test_a_first_value_that_nobody_was_told_of_may_be_there_or_not() -> None:
+    for happened, possible in ((None, {None, "ada"}), (True, {"ada"}), (False, {None})):
+        made = history(Change("username", "ada", 2, 3, happened=happened))
+        for found in (None, "ada"):
+            is_right = not list(made.violations({"ada": {"name": "Ada", "username": found}}))
+            assert is_right == (found in possible)
+
+
 def test_a_late_change_that_undoes_an_acknowledged_one_is_noticed() -> None:
     late = Change("name", "Ada", 2, 3)
     after = Change("name", "Grace", 4, 5, happened=True)
@@ -80,7 +88,7 @@ def test_a_removal_that_perhaps_found_nothing_holds_nothing_back() -> None:
     removal = Change("picture", None, 4, 5, happened=True)
     made = history(late, removal)
     for picture in ("p1", None):
-        assert list(made.violations({"ada": {"name": None, "picture": picture}})) == []
+        assert list(made.violations({"ada": {"name": "Ada", "picture": picture}})) == []
     deleted_late = history(Change("deletion", None, 2, 3), removal)
     assert wrong(deleted_late, there=False) == []
 
