@@ -49,6 +49,7 @@ ISSUER = "https://identity.vignette.test"
 AUDIENCE = "vignette"
 APP_ID = "vignette"
 INPUTS = ("template.yaml", "functions", "layers")
+_START_SECONDS = 240  # that MiniStack may take to listen, on however busy a machine
 
 
 class StackError(Exception):
@@ -184,7 +185,8 @@ class Stack:
         return token
 
     def _wait_until_up(self) -> None:
-        for _ in range(4800):
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
                 return

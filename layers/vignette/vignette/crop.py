@@ -12,7 +12,8 @@ class Framing(StrEnum):
     CENTRE = "centre"
 
 
-_SMALLEST = 1e-6
+PLACES = 6  # decimal places that records keep: less than a pixel of any photo
+_SMALLEST = 10.0**-PLACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Crop:
 
         Its size is rounded as records keep it, so that what is cut out has the size that they tell.
         """
-        size = max(round(self.size, 6), _SMALLEST)
+        size = max(round(self.size, PLACES), _SMALLEST)
         half = size * min(width, height) / 2
 
         def moved(centre: float, pixels: int) -> float:

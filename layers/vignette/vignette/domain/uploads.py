@@ -10,7 +10,7 @@ from typing import Any
 from vignette import settings
 from vignette.adapters import bucket, table
 from vignette.adapters.table import Attr, ConditionBase, Item, Key
-from vignette.crop import Crop
+from vignette.crop import PLACES, Crop
 from vignette.domain import users
 from vignette.domain.ids import (
     derived_id,
@@ -33,7 +33,6 @@ from vignette.errors import (
 
 BY_USER = "byUser"
 _HOUR = 3600  # seconds
-_TAKEN = "This address takes one photo and has received it; ask for another address."
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +172,15 @@ def count_photo(upload_id: str, *, photo: str, usable_until: int) -> None:
     try:
         table.write(action)
     except table.ConditionFailed as failure:
-        if failure.item and failure.item.get("photo", photo) != photo:
-            raise UploadUsed(_TAKEN) from None
-        raise UploadUsed(
-            f"This address was tried {settings.MAX_PHOTOS_OF_AN_ADDRESS} times;"
-            " ask for another address."
-        ) from None
+        raise UploadUsed(_why_used(failure.item or {})) from None
+
+
+def _why_used(mark: Item) -> str:
+    """Why an address with this mark takes no photo."""
+    if "photo" in mark:
+        return "This address takes one photo and has received it; ask for another address."
+    times = settings.MAX_PHOTOS_OF_AN_ADDRESS
+    return f"This address was tried {times} times; ask for another address."
 
 
 def begin_without_owner(upload_id: str, *, photo: str, usable_until: int) -> bool:
@@ -225,16 +227,20 @@ def has_photo(upload_id: str, *, photo: str) -> bool:
     """Whether `photo`, which is a digest, was sent to an address for one photo, and stored.
 
     Raises:
-        UploadUsed: Another one was, or the upload was deleted.
+        UploadUsed: Another one was, or too many, or the upload was deleted.
         Unavailable: DynamoDB did not do it.
     """
     keys = (used_mark_key(upload_id), upload_key(upload_id))
     mark, item = table.get_many([(settings.uploads_table(), key) for key in keys])
-    taken = mark.get("photo") if mark else None
-    if taken is None and item is None:
+    mark = mark or {}
+    if (
+        "photo" not in mark
+        and item is None
+        and mark.get("sent", 0) < settings.MAX_PHOTOS_OF_AN_ADDRESS
+    ):
         return False
-    if item is None or taken != photo:
-        raise UploadUsed(_TAKEN)
+    if item is None or mark.get("photo") != photo:
+        raise UploadUsed(_why_used(mark))
     return from_item(item).state != UploadState.PENDING
 
 
@@ -357,5 +363,5 @@ def to_item(upload: Upload) -> Item:
 
 
 def stored_crop(crop: Crop) -> list[Decimal]:
-    """A crop as an item holds it: to a millionth, which is less than a pixel of any photo."""
-    return [round(Decimal(share), 6) for share in (crop.x, crop.y, crop.size)]
+    """A crop as an item holds it."""
+    return [round(Decimal(share), PLACES) for share in (crop.x, crop.y, crop.size)]
